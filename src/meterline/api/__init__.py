@@ -1,0 +1,1 @@
+"""HTTP: wire shapes, resources, authentication and errors."""

@@ -1,0 +1,1 @@
+"""What the engine runs: events to columns, duplicates dropped, metrics folded to partial sums."""

@@ -1,0 +1,1 @@
+"""Use cases: load, let the core decide, save in one transaction."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, migrations, and one module of queries an aggregate."""

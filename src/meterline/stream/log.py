@@ -1,0 +1,82 @@
+"""The event log as the engine sees it. Adapters live in `meterline.log`; one conformance suite holds them all.
+
+Promises every adapter keeps:
+- `append` returns only once every record is durable; records of one call are all kept or none.
+- Offsets of a partition start at 0, have no gaps, and become visible in order.
+- `read` returns records of one partition in offset order and never skips one that is visible.
+What it does not promise: an order between partitions, or that a failed `append` was not kept (`Indeterminate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """Events of one environment bound for one partition: `value` is one JSON object a line."""
+
+    environment_id: int
+    partition: int
+    events: int
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record read back: `offset` is its place in `partition`, `appended_at` when it became durable."""
+
+    environment_id: int
+    partition: int
+    offset: int
+    events: int
+    appended_at: datetime
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where to read a partition from. `appended_at` is that of the last record consumed: older
+    time partitions need not be searched."""
+
+    partition: int
+    offset: int
+    appended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionEnd:
+    """The end of a partition: the next offset, and events appended since ever."""
+
+    partition: int
+    next_offset: int
+    events: int
+
+
+class LogWriter(Protocol):
+    """The appending side, used by the gateway."""
+
+    async def append(self, records: Sequence[NewRecord]) -> None:
+        """Keep all records durably, or raise Backpressure (nothing kept) or Indeterminate."""
+
+    async def partition_count(self) -> int:
+        """Partitions of the log, numbered from 0."""
+
+
+class LogReader(Protocol):
+    """The reading side, used by a worker, from one thread."""
+
+    def ends(self) -> list[PartitionEnd]:
+        """The end of every partition, by number."""
+
+    def read(self, positions: Sequence[Position], *, bytes_limit: int) -> list[Record]:
+        """Records from each position on, in offset order a partition, about `bytes_limit` in all."""
+
+    def wait(self, timeout_seconds: float) -> None:
+        """Return when something may have been appended, or after the timeout."""
+
+    def close(self) -> None:
+        """Release what the reader holds."""

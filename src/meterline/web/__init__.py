@@ -1,0 +1,1 @@
+"""Dashboards: server-rendered pages, live by server-sent events."""
