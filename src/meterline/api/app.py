@@ -1,0 +1,90 @@
+"""The HTTP application: route modules, authentication, errors and the platform's own end points."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.datastructures import MutableScopeHeaders, State
+from litestar.di import Provide
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components as OpenApiComponents
+from litestar.openapi.spec import SecurityScheme
+from litestar.types import ControllerRouterHandler, Message, Scope
+
+from meterline import __version__
+from meterline.api import health
+from meterline.api.auth import BearerAuthentication, require_scope
+from meterline.api.components import Components
+from meterline.api.errors import EXCEPTION_HANDLERS, AnyRequest, request_id
+from meterline.api.wire import JsonBody
+from meterline.services.environments import Principal
+
+BODY_BYTES_MAX = 10_000_000
+
+API_MODULES = [
+    f"meterline.api.{name}"
+    for name in ("v1.ingest", "v1.pipeline", "v1.usage", "v1.events", "v1.invoices")
+]
+
+
+def create_app(components: Components) -> Litestar:
+    """The application over `components`. Whoever opened them closes them."""
+    web = _routes("meterline.web.routes")
+    return Litestar(
+        [*health.routes, api_router(), *web],
+        dependencies={"components": Provide(_components, sync_to_thread=False)},
+        exception_handlers=EXCEPTION_HANDLERS,
+        before_send=[_with_request_id],
+        openapi_config=OpenAPIConfig(
+            title="Meterline",
+            version=__version__,
+            path="/schema",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],  # the others load from a CDN
+            components=OpenApiComponents(
+                security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}
+            ),
+            security=[{"bearer": []}],
+        ),
+        request_max_body_size=BODY_BYTES_MAX,
+        state=State({"components": components}),
+        debug=False,
+        logging_config=None,
+    )
+
+
+def api_router() -> Router:
+    """Every route that a token opens."""
+    handlers = [route for name in API_MODULES for route in _routes(name)]
+    return Router(
+        "/",
+        route_handlers=handlers,
+        dependencies={"principal": Provide(_principal, sync_to_thread=False)},
+        dto=JsonBody,
+        guards=[require_scope],
+        middleware=[BearerAuthentication],
+    )
+
+
+def _routes(module: str) -> list[ControllerRouterHandler]:
+    if find_spec(module) is None:
+        return []
+    return list(import_module(module).routes)
+
+
+def _components(state: State) -> Any:
+    return state.components
+
+
+def _principal(request: AnyRequest) -> Any:
+    principal: Principal = request.user
+    return principal
+
+
+async def _with_request_id(message: Message, scope: Scope) -> None:
+    """Name every reply, so that a caller's report leads to the server's log."""
+    if message["type"] == "http.response.start":
+        MutableScopeHeaders.from_message(message)["Request-Id"] = request_id(scope)

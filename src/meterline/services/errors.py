@@ -1,0 +1,17 @@
+"""What a use case refuses, in the caller's words. The edges map these to their own forms of answer.
+
+Bad values are `meterline.core.errors.Invalid`; these two are about what is stored.
+"""
+
+from __future__ import annotations
+
+
+class NotFound(Exception):
+    """Nothing of that id in this environment."""
+
+    def __init__(self, kind: str, identity: object) -> None:
+        super().__init__(f"{kind} {identity} was not found")
+
+
+class Conflict(Exception):
+    """The request is well formed, and what is stored forbids it. Sending it again changes nothing."""
