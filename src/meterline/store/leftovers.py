@@ -1,0 +1,77 @@
+"""What a killed PostgreSQL or supervisor leaves in a cluster's folder: a pid file, and processes.
+
+PostgreSQL refuses to start while one of the old processes holds the shared memory, and where the pid of a stale
+file was given to another process since. A live process is recognised by its working directory, which PostgreSQL
+sets to the cluster's folder; the pid file goes only once none is left.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from meterline.store.errors import PostgresUnavailable
+
+# The kernel tells a postmaster to stop when its supervisor dies; until then it is given time to do so.
+_PATIENCE = ((None, 1.0), (signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+
+
+def clear_leftovers(cluster: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Stop whatever still runs on `cluster`, gently first, and remove a stale pid file.
+
+    The caller holds the data directory's lock, so nobody rightfully uses the cluster.
+    Raises PostgresUnavailable if a process will not go.
+    """
+    pid_file = cluster / "postmaster.pid"
+    for number, seconds in _PATIENCE:
+        if not _processes(cluster):
+            break
+        _signal(cluster, pid_file, number)
+        deadline = time.monotonic() + seconds
+        while _processes(cluster) and time.monotonic() < deadline:
+            sleep(0.05)
+    left = [process.pid for process in _processes(cluster)]
+    if left:
+        raise PostgresUnavailable(f"processes {left} still use {cluster} and do not end")
+    pid_file.unlink(missing_ok=True)
+
+
+def _signal(cluster: Path, pid_file: Path, number: signal.Signals | None) -> None:
+    """Signal the postmaster where it lives, which ends its children in order; else the children themselves."""
+    if number is None:
+        return
+    processes = _processes(cluster)
+    postmaster = _postmaster_pid(pid_file)
+    chosen = [process for process in processes if process.pid == postmaster] or processes
+    if number is signal.SIGKILL:
+        chosen = processes
+    elif chosen is processes and number is signal.SIGINT:
+        return  # to a child this only cancels its query; it leaves by itself once it misses its postmaster
+    for process in chosen:
+        try:
+            process.send_signal(number)
+        except psutil.NoSuchProcess:  # gone meanwhile, as wished
+            continue
+
+
+def _postmaster_pid(pid_file: Path) -> int | None:
+    try:
+        first = pid_file.read_text().partition("\n")[0]
+    except FileNotFoundError:
+        return None
+    return abs(int(first)) if first.strip().lstrip("-").isdigit() else None
+
+
+def _processes(cluster: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(cluster) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # ended meanwhile, or somebody else's: ours can be read
+    return found

@@ -1,0 +1,79 @@
+"""Fixtures for every test: a real PostgreSQL a test session, and a fresh migrated database whenever asked for."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from meterline.store.embedded import EmbeddedPostgres
+from meterline.store.migrate import migrate
+from meterline.store.partitions import ensure_partitions
+
+TEMPLATE = "meterline_template"
+
+
+@pytest.fixture(scope="session")
+def short_dir() -> Iterator[Path]:
+    """A folder below /tmp that PostgreSQL's account can reach; pytest's own are closed to other accounts."""
+    folder = Path(tempfile.mkdtemp(prefix="meterline-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(short_dir: Path) -> Iterator[EmbeddedPostgres]:
+    """The session's server. Not durable: tests of crashes start their own, which is."""
+    server = EmbeddedPostgres(short_dir / "session", durable=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: EmbeddedPostgres) -> str:
+    """The session's template database, migrated: to copy, not to write to."""
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    url = _database(postgres.url, TEMPLATE)
+    migrate(url)
+    ensure_partitions(url, datetime.now(UTC))
+    return url
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres, postgres_url: str) -> Iterator[str]:
+    """A fresh database with the schema and nothing in it, owned by a user who is no superuser."""
+    yield from _fresh_database(postgres)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres: EmbeddedPostgres, postgres_url: str) -> Iterator[str]:
+    """Like `database_url`, one for all tests of a module."""
+    yield from _fresh_database(postgres)
+
+
+@pytest.fixture
+def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A database without Meterline's schema."""
+    yield from _fresh_database(postgres, template="template1")
+
+
+def _fresh_database(postgres: EmbeddedPostgres, template: str = TEMPLATE) -> Iterator[str]:
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        # FILE_COPY is the faster strategy where the template is small and fsync is off.
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        yield _database(postgres.url, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _database(url: str, name: str) -> str:
+    return url.replace("@/meterline?", f"@/{name}?")
