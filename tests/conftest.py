@@ -1,4 +1,4 @@
-"""Fixtures for every test: a real PostgreSQL a test session, and a fresh migrated database whenever asked for."""
+"""Fixtures for every test: a real PostgreSQL a session, and a fresh migrated database a test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEMPLATE = "meterline_template"
 
 @pytest.fixture(scope="session")
 def short_dir() -> Iterator[Path]:
-    """A folder below /tmp that PostgreSQL's account can reach; pytest's own are closed to other accounts."""
+    """A folder that PostgreSQL's account can reach; pytest's own are closed to others."""
     folder = Path(tempfile.mkdtemp(prefix="meterline-test-"))
     folder.chmod(0o711)
     yield folder

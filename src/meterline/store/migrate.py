@@ -1,9 +1,9 @@
-"""Brings a database to this release's schema: numbered SQL files, forward only, the one way to create anything.
+"""Brings a database to this release's schema: numbered SQL files, forward only, no other way.
 
 Runners take turns under an advisory lock; each file is one transaction together with its row in
-`schema_migration`, so a crash leaves whole files applied and no halves. An applied file never changes:
-its SHA-256 is kept and compared at every start.
-Needs a session (not a transaction-pooling proxy), PostgreSQL >= 15 and the right to create two roles.
+`schema_migration`, so a crash leaves whole files applied and no halves. An applied file never
+changes: its SHA-256 is kept and compared at every start. Needs a session (not a
+transaction-pooling proxy), PostgreSQL >= 15 and the right to create two roles.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ ROLES = ("meterline_api", "meterline_pipeline")
 
 # Any constant does, so long as every release uses the same: "meterline" in ASCII, cut to 63 bits.
 _ADVISORY_LOCK = int.from_bytes(b"meterlin", "big") >> 1
-# Beyond this a migration that queues behind somebody's long transaction gives up, rather than block all others.
+# Beyond this a migration that queues behind somebody's long transaction gives up, rather than
+# block all others.
 _LOCK_TIMEOUT = "30s"
 
 
@@ -46,7 +47,7 @@ class Migration:
 
 
 def load_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
-    """Return the folder's migrations by version. Raises MigrationRefused for a bad name or a number used twice."""
+    """Return the folder's migrations by version. Raises MigrationRefused for a bad name."""
     migrations = []
     for path in sorted(folder.glob("*.sql")):
         matched = re.fullmatch(r"(\d{4})_([a-z0-9_]+)\.sql", path.name)
@@ -62,8 +63,8 @@ def load_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
 def migrate(database_url: str, migrations: Sequence[Migration] | None = None) -> list[Migration]:
     """Apply what is missing and return it, oldest first; safe to run from many processes at once.
 
-    Raises MigrationRefused when the server is too old, a role cannot be created, an applied file has changed,
-    or the database is ahead of this release.
+    Raises MigrationRefused when the server is too old, a role cannot be created, an applied file
+    has changed, or the database is ahead of this release.
     """
     wanted = load_migrations() if migrations is None else list(migrations)
     with psycopg.connect(database_url, autocommit=True, application_name="migrate") as connection:
@@ -96,8 +97,8 @@ def pending(
             )
         if by_version[version].checksum != checksum:
             raise MigrationRefused(
-                f"migration {version:04d}_{by_version[version].name}.sql was changed after it was applied: "
-                "restore the file; a change of the schema goes into a new one"
+                f"migration {version:04d}_{by_version[version].name}.sql was changed after it "
+                "was applied: restore the file; a change of the schema goes into a new one"
             )
     newest = max(applied, default=0)
     missing = [migration for migration in wanted if migration.version not in applied]
@@ -121,7 +122,8 @@ def _apply(connection: psycopg.Connection[TupleRow], migration: Migration) -> No
             connection.execute(migration.sql.encode())
         except psycopg.Error as error:
             raise MigrationRefused(
-                f"migration {migration.version:04d}_{migration.name}.sql failed, nothing of it was kept: {error}"
+                f"migration {migration.version:04d}_{migration.name}.sql failed, "
+                f"and nothing of it was kept: {error}"
             ) from error
         connection.execute(
             "INSERT INTO public.schema_migration (version, name, checksum) VALUES (%s, %s, %s)",
@@ -133,12 +135,13 @@ def _require_version(connection: psycopg.Connection[TupleRow]) -> None:
     version = connection.info.server_version
     if version < POSTGRES_VERSION_MIN:
         raise MigrationRefused(
-            f"PostgreSQL {version // 10000} is too old: Meterline needs {POSTGRES_VERSION_MIN // 10000} or newer"
+            f"PostgreSQL {version // 10000} is too old: "
+            f"Meterline needs {POSTGRES_VERSION_MIN // 10000} or newer"
         )
 
 
 def _require_roles(connection: psycopg.Connection[TupleRow]) -> None:
-    """Check that the two roles can be created and taken, before the first file fails half-way through."""
+    """Check that the two roles can be created, before the first file fails for want of it."""
     row = connection.execute(
         "SELECT r.rolsuper OR r.rolcreaterole OR (SELECT count(*) = %s FROM pg_roles AS needed"
         " WHERE needed.rolname = ANY(%s) AND pg_has_role(current_user, needed.oid, 'MEMBER'))"
@@ -148,7 +151,8 @@ def _require_roles(connection: psycopg.Connection[TupleRow]) -> None:
     if row is None or not row[0]:
         user = connection.info.user
         raise MigrationRefused(
-            f"the database user {user} may not create roles. Grant it that (ALTER ROLE {user} CREATEROLE), "
-            f"or run as an administrator: CREATE ROLE {ROLES[0]} NOLOGIN; CREATE ROLE {ROLES[1]} NOLOGIN; "
+            f"the database user {user} may not create roles. Grant it that "
+            f"(ALTER ROLE {user} CREATEROLE), or run as an administrator: "
+            f"CREATE ROLE {ROLES[0]} NOLOGIN; CREATE ROLE {ROLES[1]} NOLOGIN; "
             f"GRANT {ROLES[0]}, {ROLES[1]} TO {user};"
         )

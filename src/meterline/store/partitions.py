@@ -1,9 +1,10 @@
 """Time partitions of the tables that grow with every event, made ahead and dropped whole.
 
-Retention is `DROP TABLE` of a partition, never DELETE of rows. The ids of events are kept in spans of 17 days
-aligned to 1970, so that the 34 days within which a repeat is recognised touch three spans at most.
-New partitions are attached (SHARE UPDATE EXCLUSIVE on the parent) and old ones detached concurrently, so neither
-stops the writers. Nobody is granted rights on a partition: row-level security is checked on the parent.
+Retention is `DROP TABLE` of a partition, never DELETE of rows. The ids of events are kept in spans
+of 17 days aligned to 1970, so that the 34 days within which a repeat is recognised touch three
+spans at most. New partitions are attached (SHARE UPDATE EXCLUSIVE on the parent) and old ones
+detached concurrently, so neither stops the writers. Nobody is granted rights on a partition:
+row-level security is checked on the parent.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Partitioning:
         return [(self._start(number), self._start(number + 1)) for number in numbers]
 
     def expired(self, partition_start: datetime, now: datetime) -> bool:
-        """Tell whether nobody may ask any longer for rows of the span that starts at `partition_start`."""
+        """Tell whether nobody asks any longer for rows of the span begun at `partition_start`."""
         return partition_start + timedelta(days=self.days + self.retention_days) <= now
 
     def _number(self, instant: datetime) -> int:
@@ -58,7 +59,7 @@ PARTITIONED = (
 
 
 def ensure_partitions(database_url: str, now: datetime) -> None:
-    """Make the partitions of `now`'s yesterday to seven days ahead, and drop those past their retention.
+    """Make the partitions from yesterday to a week ahead of `now`, and drop the expired ones.
 
     Connects as the owner of the tables. Idempotent; to be called at start and at least daily.
     """
@@ -86,7 +87,7 @@ def partition_name(table: str, start: datetime) -> str:
 def _partitions(
     connection: psycopg.Connection[TupleRow], partitioning: Partitioning
 ) -> dict[datetime, bool]:
-    """Return the start of each partition, and whether it is attached: a crash may leave one that is not."""
+    """Return the start of each partition, and whether it is attached: a crash may leave it not."""
     rows = connection.execute(
         "SELECT c.relname, coalesce(NOT i.inhdetachpending, false) FROM pg_class AS c"
         " LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid"

@@ -1,4 +1,4 @@
-"""The embedded server's postgresql.conf, from the machine's memory. Frugal: everything else runs beside it."""
+"""The embedded server's postgresql.conf, by the machine's memory, most of which it leaves free."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ _MIB = 1024 * 1024
 def render_configuration(*, memory_bytes: int, socket_dir: Path, durable: bool) -> str:
     """Return the text of postgresql.conf.
 
-    memory_bytes: of the machine (or its control group). durable=False turns fsync off, for tests of logic alone.
+    memory_bytes: of the machine (or its control group). durable=False turns fsync off, for tests
+    of logic alone.
     """
     shared_buffers_mib = min(256, max(64, memory_bytes // 32 // _MIB))
     cache_mib = max(256, memory_bytes // 4 // _MIB)
@@ -41,7 +42,8 @@ def render_configuration(*, memory_bytes: int, socket_dir: Path, durable: bool) 
         "temp_buffers": "8MB",
         "hash_mem_multiplier": 2,
         "huge_pages": "off",
-        # Short queries of known shape: neither compiling them nor spreading them over processes pays.
+        # Short queries of known shape: neither compiling them nor spreading them over processes
+        # pays.
         "jit": "off",
         "max_parallel_workers_per_gather": 0,
         "max_parallel_maintenance_workers": 0,
@@ -68,9 +70,7 @@ def render_configuration(*, memory_bytes: int, socket_dir: Path, durable: bool) 
         "cluster_name": "meterline",
         "update_process_title": "off",
     }
-    lines = [
-        "# Written by Meterline at every start. Settings of your own belong in custom.conf beside it."
-    ]
+    lines = ["# Written by Meterline at every start; settings of your own belong in custom.conf."]
     lines += [f"{name} = '{value}'" for name, value in settings.items()]
     lines.append("include_if_exists = 'custom.conf'")
     return "\n".join(lines) + "\n"

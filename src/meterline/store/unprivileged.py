@@ -1,9 +1,10 @@
-"""Whom PostgreSQL runs as. It refuses uid 0, and the platform must start for root as for anybody else.
+"""Whom PostgreSQL runs as: it refuses uid 0, and the platform must start for root all the same.
 
 As root, in this order:
 1. the owner of a data directory that exists already;
 2. an unprivileged system account, where it can reach the data directory and the programs;
-3. a user namespace in which root's uid is mapped to another (works below /root, where no account gets through);
+3. a user namespace in which root's uid is mapped to another (works below /root, where no account
+   gets through);
 4. an account of our own, made with `useradd`.
 """
 
@@ -30,7 +31,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account a process is started under. `namespaced`: uid and gid are only what the process sees."""
+    """Whom a process runs as. `namespaced`: uid and gid are only what the process itself sees."""
 
     uid: int
     gid: int
@@ -62,7 +63,7 @@ class Account:
 
 
 def choose_account(data_dir: Path, *, owner: int | None, programs: Path) -> Account:
-    """Return the account for a server in `data_dir`; `owner` is the uid of an existing database there.
+    """Return the account for a server in `data_dir`; `owner`: the uid of a cluster already there.
 
     Raises PostgresUnavailable with what to do when there is none.
     """
@@ -138,7 +139,7 @@ def _enters(account: Account, folder: Path) -> bool:
 
 
 def _works(account: Account, programs: Path) -> bool:
-    """Try it: whether namespaces are allowed depends on the kernel, the container and its policy."""
+    """Try it: whether namespaces are allowed depends on kernel, container and policy."""
     try:
         tried = subprocess.run(
             [programs / "postgres", "--version"],
@@ -175,7 +176,7 @@ def _enter_namespace(uid: int, gid: int) -> Callable[[], None]:
 
 
 def _ask_for_signal(number: signal.Signals) -> Callable[[], None]:
-    """Return a step that has the kernel signal this process when the thread that started it ends."""
+    """Return a step that has the kernel signal this process when its parent thread ends."""
     libc = ctypes.CDLL(None)
 
     def step() -> None:
