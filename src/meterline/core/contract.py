@@ -1,0 +1,81 @@
+"""Contracts: a customer, a rate card, a life, and how it is cut into billing periods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from meterline.core.errors import Issue
+from meterline.core.period import Period, StatementSchedule, is_hour
+
+
+@dataclass(frozen=True, slots=True)
+class UsageFilter:
+    """From `starting_at` on, only usage whose property `group_key` is one of `group_values` is the
+    contract's.
+    """
+
+    group_key: str
+    group_values: frozenset[str]
+    starting_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A contract, in force in starting_at <= t < ending_before (None: open)."""
+
+    id: UUID
+    customer_id: UUID
+    rate_card_id: UUID | None
+    starting_at: datetime
+    ending_before: datetime | None
+    schedule: StatementSchedule
+    usage_filters: tuple[UsageFilter, ...] = ()
+    name: str | None = None
+    net_payment_terms_days: int | None = None
+    archived_at: datetime | None = None
+
+    def period_at(self, instant: datetime) -> Period | None:
+        """Return the billing period `instant` lies in, None outside the contract's life."""
+        return self.schedule.period_at(
+            instant, starting_at=self.starting_at, ending_before=self.ending_before
+        )
+
+    def periods(self) -> Iterator[Period]:
+        """Yield the billing periods in order, without end for an open contract."""
+        return self.schedule.periods(starting_at=self.starting_at, ending_before=self.ending_before)
+
+
+def filter_at(filters: Sequence[UsageFilter], instant: datetime) -> UsageFilter | None:
+    """Return the filter in force: the latest to have started, among equals the last given. None:
+    all usage.
+    """
+    current: UsageFilter | None = None
+    for candidate in filters:
+        if candidate.starting_at <= instant and (
+            current is None or candidate.starting_at >= current.starting_at
+        ):
+            current = candidate
+    return current
+
+
+def contract_issues(contract: Contract) -> list[Issue]:
+    """Return what is wrong with a new contract; fields are named as in POST /v1/contracts/create."""
+    issues = []
+    if not is_hour(contract.starting_at):
+        issues.append(Issue("starting_at", "must be on an hour boundary, in UTC"))
+    if contract.ending_before is not None:
+        if not is_hour(contract.ending_before):
+            issues.append(Issue("ending_before", "must be on an hour boundary, in UTC"))
+        if contract.ending_before <= contract.starting_at:
+            issues.append(Issue("ending_before", "must be after starting_at"))
+    for usage_filter in contract.usage_filters:
+        if not usage_filter.group_key:
+            issues.append(Issue("usage_filter.group_key", "must not be empty"))
+        if not usage_filter.group_values:
+            issues.append(Issue("usage_filter.group_values", "must have at least one value"))
+        if not is_hour(usage_filter.starting_at):
+            issues.append(Issue("usage_filter.starting_at", "must be on an hour boundary, in UTC"))
+    return issues
