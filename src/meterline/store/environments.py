@@ -1,0 +1,137 @@
+"""Queries on environments and their tokens. Over all of them: installation()."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from meterline.store.database import Connection, Row
+
+PRODUCTION = "production"
+PRODUCTION_ID = 1  # reserved by migration 0001: the identity column starts above it
+
+_INSERT = """
+INSERT INTO environment (name, kind, clock) VALUES (%(name)s, %(kind)s, %(clock)s)
+ON CONFLICT (name) DO NOTHING RETURNING environment_id
+"""
+_INSERT_PRODUCTION = """
+INSERT INTO environment (environment_id, name, kind) OVERRIDING SYSTEM VALUE VALUES (%s, %s,
+'production') ON CONFLICT DO NOTHING RETURNING environment_id
+"""
+_LIST = (
+    "SELECT environment_id, name, kind, clock, created_at FROM environment ORDER BY environment_id"
+)
+_BY_NAME = "SELECT environment_id, name, kind, clock, created_at FROM environment WHERE name = %s"
+_CLOCK = "SELECT kind, clock FROM environment WHERE environment_id = %s"
+_MOVE_CLOCK = """
+UPDATE environment SET clock = %(to)s
+WHERE environment_id = %(environment_id)s AND kind = 'sandbox' AND (clock IS NULL OR clock <=
+%(to)s) RETURNING clock
+"""
+_ADD_KEY = """
+INSERT INTO api_token (environment_id, name, scope, token_hash)
+VALUES (%(environment_id)s, %(name)s, %(scope)s, %(token_hash)s) RETURNING token_id
+"""
+# Given on the command line again, a token counts again, whatever it was before in this environment.
+_ACCEPT_KEY = """
+INSERT INTO api_token AS known (environment_id, name, scope, token_hash)
+VALUES (%(environment_id)s, %(name)s, 'full', %(token_hash)s)
+ON CONFLICT (token_hash) DO UPDATE SET revoked_at = NULL, scope = 'full'
+WHERE known.environment_id = excluded.environment_id RETURNING token_id
+"""
+_BY_HASH = """
+SELECT token.environment_id, environment.name AS environment_name, environment.kind, token.scope,
+token.token_hash FROM api_token AS token JOIN environment USING (environment_id) WHERE
+token.token_hash = %s AND token.revoked_at IS NULL
+"""
+_LIST_TOKENS = """
+SELECT token_id, name, scope, created_at, revoked_at FROM api_token
+WHERE environment_id = %s ORDER BY created_at, token_id
+"""
+_REVOKE = """
+UPDATE api_token SET revoked_at = %(at)s
+WHERE environment_id = %(environment_id)s AND token_id = %(token_id)s AND revoked_at IS NULL
+RETURNING token_id
+"""
+
+
+async def insert(
+    connection: Connection, *, name: str, kind: str, clock: datetime | None
+) -> int | None:
+    """Insert an environment; return its id, or None where the name is taken."""
+    if name == PRODUCTION:
+        cursor = await connection.execute(_INSERT_PRODUCTION, [PRODUCTION_ID, PRODUCTION])
+    else:
+        cursor = await connection.execute(_INSERT, {"name": name, "kind": kind, "clock": clock})
+    row = await cursor.fetchone()
+    return None if row is None else int(row["environment_id"])
+
+
+async def all_environments(connection: Connection) -> list[Row]:
+    """Return every environment, by id."""
+    return await (await connection.execute(_LIST)).fetchall()
+
+
+async def by_name(connection: Connection, name: str) -> Row | None:
+    """Return the environment of that name."""
+    return await (await connection.execute(_BY_NAME, [name])).fetchone()
+
+
+async def clock_of(connection: Connection, environment_id: int) -> Row | None:
+    """Return `kind` and `clock` (NULL: the wall clock)."""
+    return await (await connection.execute(_CLOCK, [environment_id])).fetchone()
+
+
+async def move_clock(connection: Connection, environment_id: int, to: datetime) -> bool:
+    """Set a sandbox's clock forward; False where it is no sandbox, or stands later already."""
+    moved = await connection.execute(_MOVE_CLOCK, {"environment_id": environment_id, "to": to})
+    return moved.rowcount == 1
+
+
+async def insert_token(
+    connection: Connection, *, environment_id: int, name: str, scope: str, token_hash: bytes
+) -> UUID:
+    """Keep a new token's hash; return the token's id. A hash kept already raises UniqueViolation."""
+    cursor = await connection.execute(
+        _ADD_KEY,
+        {
+            "environment_id": environment_id,
+            "name": name,
+            "scope": scope,
+            "token_hash": token_hash,
+        },
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    token_id: UUID = row["token_id"]
+    return token_id
+
+
+async def accept_token(
+    connection: Connection, *, environment_id: int, name: str, token_hash: bytes
+) -> bool:
+    """Have a token the operator chose count; False where it is another environment's."""
+    accepted = await connection.execute(
+        _ACCEPT_KEY, {"environment_id": environment_id, "name": name, "token_hash": token_hash}
+    )
+    return accepted.rowcount == 1
+
+
+async def token_by_hash(connection: Connection, token_hash: bytes) -> Row | None:
+    """Return the token that counts, with its environment."""
+    return await (await connection.execute(_BY_HASH, [token_hash])).fetchone()
+
+
+async def tokens(connection: Connection, environment_id: int) -> list[Row]:
+    """Return an environment's tokens, oldest first."""
+    return await (await connection.execute(_LIST_TOKENS, [environment_id])).fetchall()
+
+
+async def revoke_token(
+    connection: Connection, *, environment_id: int, token_id: UUID, at: datetime
+) -> bool:
+    """End a token; False where there is no such token, or it has ended already."""
+    revoked = await connection.execute(
+        _REVOKE, {"environment_id": environment_id, "token_id": token_id, "at": at}
+    )
+    return revoked.rowcount == 1
