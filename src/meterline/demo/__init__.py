@@ -1,0 +1,1 @@
+"""The sample installation of `meterline demo`: a price list of LLM models, and traffic."""
