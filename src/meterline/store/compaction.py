@@ -36,7 +36,7 @@ _PICKED: LiteralString = """
 # The bucket of each grain that a moved row belongs to.
 _BUCKETS: LiteralString = """
     (VALUES ('h'::"char", hour),
-            ('d'::"char", hour - hour % 24),
+            ('d'::"char", hour - mod(hour, 24)),
             ('m'::"char", (extract(epoch FROM date_trunc(
                 'month', to_timestamp(hour * 3600::bigint), 'UTC')) / 3600)::integer)
     ) AS bucket (grain, first_hour)
