@@ -1,4 +1,4 @@
-"""Writes usage as a worker does, from single observations, and says naively what any span of them comes to."""
+"""Writes usage as a worker does, from single observations, and says naively what it comes to."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ FOLDS = {
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One event as one metric sees it. `measured` is the quantity, or the member of a UNIQUE metric."""
+    """One event as one metric sees it. `measured`: a quantity, or the member of a UNIQUE metric."""
 
     metric: BillableMetric
     ingest_key: str
@@ -82,8 +82,7 @@ async def write(
         properties = one.metric.group_properties
         values = dict(zip(properties, one.group_values, strict=True))
         await connection.execute(
-            """INSERT INTO usage_series (environment_id, series_id, ingest_key, metric_id, group_values)
-               VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING""",
+            "INSERT INTO usage_series VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
             [environment_id, series, one.ingest_key, one.metric.id, json.dumps(values)],
         )
         place = {

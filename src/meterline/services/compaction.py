@@ -17,7 +17,7 @@ CLOSING_DELAY = timedelta(minutes=10)
 """An hour counts as closed this long after its end: stragglers would only make rows move twice."""
 
 CHUNK_ROWS_MAX = 5_000
-"""Rows moved in one transaction, which workers that add to one of them wait for: some 50 ms."""
+"""Rows moved in one transaction, which workers that add to one of them wait for: some 100 ms."""
 
 
 async def compact(

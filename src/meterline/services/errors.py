@@ -9,9 +9,15 @@ from __future__ import annotations
 class NotFound(Exception):
     """Nothing of that id in this environment."""
 
+    code = "not_found"
+    retryable = False
+
     def __init__(self, kind: str, identity: object) -> None:
         super().__init__(f"{kind} {identity} was not found")
 
 
 class Conflict(Exception):
-    """The request is well formed, and what is stored forbids it. Sending it again changes nothing."""
+    """The request is well formed, and what is stored forbids it; sending it again is no use."""
+
+    code = "conflict"
+    retryable = False

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from itertools import pairwise
 from uuid import UUID
 
@@ -29,23 +28,18 @@ async def period_parts(
     environment_id: int,
     ingest_keys: Mapping[UUID, Sequence[str]],
     metrics: Iterable[BillableMetric],
-    period: Period,
-    cuts: Iterable[datetime] = (),
+    cuts: Sequence[datetime],
 ) -> dict[UUID, UsageBook]:
-    """Return the usage of every customer in `ingest_keys`, cut into segments.
+    """Return the usage of every customer in `ingest_keys`, by customer id, cut into segments.
 
-    `ingest_keys` are by customer id. Segment i of the result lies between the i-th and the next of
-    the period's start, the `cuts` within it (in any order, on the hour) and its end. Every customer
-    has a book, and only metrics with usage are in it.
+    `cuts` ascend, are on the hour, and begin and end with the period: segment i is
+    cuts[i] <= t < cuts[i + 1]. Every customer has a book, and only metrics with usage are in it.
     """
-    instants = sorted({period.start, period.end, *cuts})
-    assert instants[0] == period.start
-    assert instants[-1] == period.end
     by_id = {metric.id: metric for metric in metrics}
     owners = _owners(ingest_keys)
     series = await store.series_of(connection, environment_id, list(owners), list(by_id))
     books: Books = {customer_id: defaultdict(list) for customer_id in ingest_keys}
-    spans = spans_between(instants)
+    spans = spans_between(cuts)
     for aggregation, found in _by_aggregation(series, by_id).items():
         parts = await _parts(connection, environment_id, aggregation, found, spans)
         places = [
@@ -59,17 +53,17 @@ async def period_parts(
     return {customer_id: dict(book) for customer_id, book in books.items()}
 
 
-def spans_between(instants: Sequence[datetime]) -> Spans:
-    """Return the spans between ascending instants on the hour, covered by as few runs of tiles as can be."""
+def spans_between(cuts: Sequence[datetime]) -> Spans:
+    """Return the spans between ascending cuts on the hour, covered by the fewest runs of tiles."""
     runs: list[Tile] = []
-    for start, end in pairwise(instants):
+    for start, end in pairwise(cuts):
         for tile in tiles(Period(start, end)):
             last = runs[-1] if runs else None
             if last is not None and last.grain == tile.grain and last.end_hour == tile.first_hour:
                 runs[-1] = Tile(tile.grain, last.first_hour, tile.end_hour)
             else:
                 runs.append(tile)
-    return Spans([hour_index(instant) for instant in instants], runs)
+    return Spans([hour_index(cut) for cut in cuts], runs)
 
 
 def rolled_up(
@@ -96,7 +90,7 @@ def group_values(metric: BillableMetric, series: SeriesRow) -> GroupValues:
 
 
 def _owners(ingest_keys: Mapping[UUID, Sequence[str]]) -> dict[str, list[UUID]]:
-    """The customers of each ingest key. One, as aliases are unique; nobody's usage is lost if not."""
+    """The customers of each ingest key: one, as aliases are unique, yet no usage is lost if not."""
     owners: dict[str, list[UUID]] = defaultdict(list)
     for customer_id, keys in ingest_keys.items():
         for key in keys:
