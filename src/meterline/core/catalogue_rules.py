@@ -79,7 +79,7 @@ def _quantity_issues(version: ProductVersion) -> list[Issue]:
 
 
 def rate_issues(rate: Rate, product: Product, card: RateCard) -> list[Issue]:
-    """Return what is wrong with a new rate of `product` on `card`. Fields are relative to the rate."""
+    """Return what is wrong with a new rate of `product` on `card`; fields are relative to it."""
     issues = []
     if not is_hour(rate.starting_at):
         issues.append(Issue("starting_at", "must be on an hour boundary, in UTC"))

@@ -62,7 +62,7 @@ def filter_at(filters: Sequence[UsageFilter], instant: datetime) -> UsageFilter 
 
 
 def contract_issues(contract: Contract) -> list[Issue]:
-    """Return what is wrong with a new contract; fields are named as in POST /v1/contracts/create."""
+    """Return what is wrong with a new contract; fields are as in POST /v1/contracts/create."""
     issues = []
     if not is_hour(contract.starting_at):
         issues.append(Issue("starting_at", "must be on an hour boundary, in UTC"))

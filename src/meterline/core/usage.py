@@ -20,7 +20,7 @@ from meterline.core.metric import Aggregation
 
 
 class Latest(NamedTuple):
-    """A LATEST part. The greatest (at, event_id) wins, so that two events of one instant never tie."""
+    """A LATEST part. The greatest (at, event_id) wins, so two events of one instant never tie."""
 
     at: int  # microseconds since 1970
     event_id: UUID
