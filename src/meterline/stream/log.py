@@ -59,11 +59,12 @@ class PartitionEnd:
 class LogWriter(Protocol):
     """The appending side, used by the gateway."""
 
+    @property
+    def partitions(self) -> int:
+        """Partitions of the log, numbered from 0."""
+
     async def append(self, records: Sequence[NewRecord]) -> None:
         """Keep all records durably, or raise Backpressure (nothing kept) or Indeterminate."""
-
-    async def partition_count(self) -> int:
-        """Partitions of the log, numbered from 0."""
 
 
 class LogReader(Protocol):
@@ -72,11 +73,18 @@ class LogReader(Protocol):
     def ends(self) -> list[PartitionEnd]:
         """The end of every partition, by number."""
 
-    def read(self, positions: Sequence[Position], *, bytes_limit: int) -> list[Record]:
-        """Records from each position on, in offset order a partition, about `bytes_limit` in all."""
+    def read(self, positions: Sequence[Position], *, events_limit: int) -> list[Record]:
+        """Records from each position on, by partition and offset, holding about `events_limit` events in all."""
 
     def wait(self, timeout_seconds: float) -> None:
         """Return when something may have been appended, or after the timeout."""
 
     def close(self) -> None:
         """Release what the reader holds."""
+
+
+class RecordLookup(Protocol):
+    """Single records by place, for whoever asks what became of an event."""
+
+    async def fetch(self, environment_id: int, places: Sequence[tuple[int, int]]) -> list[Record]:
+        """The records of `environment_id` at (partition, offset), in any order; those no longer kept are left out."""

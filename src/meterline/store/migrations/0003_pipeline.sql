@@ -40,7 +40,7 @@ CREATE TABLE stream_partition (
     owner       smallint,
     next_offset bigint NOT NULL DEFAULT 0,
     events      bigint NOT NULL DEFAULT 0,    -- metered since ever; log_partition.events less this is the lag
-    position_at timestamptz NOT NULL DEFAULT '-infinity',  -- when the last record consumed was appended
+    position_at timestamptz NOT NULL DEFAULT 'epoch',  -- when the last record consumed was appended
     metered_at  timestamptz
 ) WITH (fillfactor = 20);
 GRANT SELECT, INSERT, UPDATE ON stream_partition TO meterline_pipeline;

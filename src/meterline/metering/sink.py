@@ -1,0 +1,183 @@
+"""The metering step of a worker cycle: columns, duplicates, metrics, partial sums, one fenced transaction.
+
+The transaction, in order: 1 new ids into the seen index; 2 partial sums of the writer's slot; 3 what matched no
+metric, what was parked, and whose usage changed; 4 the offsets, under their epochs. All or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+import psycopg
+
+from meterline.core.metric import BillableMetric
+from meterline.metering import columns, parking, sql
+from meterline.metering.compile import wanted_properties
+from meterline.metering.costs import StepCosts
+from meterline.metering.fold import Folded, fold
+from meterline.metering.metrics import live_metrics
+from meterline.metering.seen import SeenIndex
+from meterline.metering.usage_writer import UsageWriter
+from meterline.stream.crash import point
+from meterline.stream.cycle import Move
+from meterline.stream.errors import Fenced, Indeterminate
+from meterline.stream.log import Record
+
+# The batch statements look ids up one by one in large indexes; whole-table joins must never seem cheaper, whatever
+# the statistics of a staging table say. A transaction that stops half-way must not hold its locks for long.
+OPTIONS = (
+    "-c role=meterline_pipeline -c timezone=UTC -c jit=off -c enable_hashjoin=off -c enable_mergejoin=off"
+    " -c statement_timeout=60s -c idle_in_transaction_session_timeout=10s -c temp_buffers=32MB -c work_mem=32MB"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch as columns, with the metrics it is to be folded by."""
+
+    records: Sequence[Record]
+    columns: columns.Columns
+    metrics: dict[int, list[BillableMetric]]
+
+
+class MeteringSink:
+    """Derives usage from records. `prepare` runs on the reading thread, `commit` on the committing one."""
+
+    def __init__(
+        self,
+        url: str,
+        writer: int,
+        seen: SeenIndex,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._catalogue = psycopg.connect(url, autocommit=True, options=OPTIONS)
+        self._connection = psycopg.connect(url, autocommit=True, options=OPTIONS)
+        self._connection.execute(sql.CREATE_STAGING)
+        self._seen = seen
+        self._usage = UsageWriter(writer)
+        self._writer = writer
+        self._clock = clock
+        self.costs = StepCosts()
+
+    def close(self) -> None:
+        self._catalogue.close()
+        self._connection.close()
+
+    def prepare(self, records: Sequence[Record]) -> Batch:
+        """Decode the records to the columns that their environments' live metrics need."""
+        point("cycle:read")
+        with self.costs.step("metrics"):
+            metrics = live_metrics(self._catalogue, {record.environment_id for record in records})
+        with self.costs.step("decode"):
+            wanted = wanted_properties(metric for one in metrics.values() for metric in one)
+            batch = Batch(records, columns.decode(records, wanted), metrics)
+        point("cycle:prepared")
+        return batch
+
+    def commit(self, prepared: Batch, moves: Sequence[Move]) -> None:
+        """Commit the batch and the moves. Raises Fenced or Indeterminate."""
+        now = self._clock()
+        try:
+            with self._connection.transaction():
+                self._derive(prepared, now)
+                self._move(moves)
+                point("cycle:moved")
+                started = self.costs.start()
+        except psycopg.OperationalError as error:
+            if self._connection.broken:
+                raise Indeterminate(f"the answer of COMMIT was lost: {error}") from error
+            raise
+        self.costs.stop("commit", started)
+        point("cycle:committed")
+        self._usage.committed()
+        self.costs.events += sum(move.events for move in moves)
+        self.costs.cycles += 1
+
+    def _derive(self, prepared: Batch, now: datetime) -> None:
+        events = prepared.columns.frame
+        with self.costs.step("seen"):
+            new = self._seen.admit(self._connection, events, now)
+            admitted = events if new.all() else events.filter(pl.Series(new))
+        self.costs.duplicates += events.height - admitted.height
+        point("cycle:seen")
+        with self.costs.step("fold"):
+            folded = {
+                environment_id: fold(_of(admitted, environment_id, prepared), metrics)
+                for environment_id, metrics in prepared.metrics.items()
+            }
+        with self.costs.step("upsert"):
+            self._usage.write(
+                self._connection,
+                [(environment, part) for environment, one in folded.items() for part in one.sums],
+            )
+            self._write_unmatched(folded)
+            self._write_touches(admitted, prepared)
+            parking.park(self._connection, prepared.records, prepared.columns, folded, now)
+        point("cycle:added")
+
+    def _write_unmatched(self, folded: dict[int, Folded]) -> None:
+        unmatched = [
+            (environment_id, *row)
+            for environment_id, one in folded.items()
+            for row in one.unmatched.iter_rows()
+        ]
+        if unmatched:
+            environments, event_types, days, events = zip(*sorted(unmatched), strict=True)
+            self._connection.execute(
+                sql.ADD_UNMATCHED,
+                {
+                    "environments": list(environments),
+                    "event_types": list(event_types),
+                    "days": list(days),
+                    "events": list(events),
+                    "writer": self._writer,
+                },
+            )
+
+    def _write_touches(self, admitted: pl.DataFrame, prepared: Batch) -> None:
+        """Tell the spend stage whose usage changed. One row an environment, however many customers."""
+        for environment_id in prepared.metrics:
+            touched = _of(admitted, environment_id, prepared).group_by("customer_id").len()
+            if touched.height:
+                self._connection.execute(
+                    sql.TOUCH,
+                    {
+                        "environment_id": environment_id,
+                        "ingest_keys": touched["customer_id"].to_list(),
+                        "events": touched["len"].to_list(),
+                        "appended_at": min(
+                            record.appended_at
+                            for record in prepared.records
+                            if record.environment_id == environment_id
+                        ),
+                    },
+                )
+
+    def _move(self, moves: Sequence[Move]) -> None:
+        moved: psycopg.Cursor[Any] = self._connection.execute(
+            sql.MOVE,
+            {
+                "partitions": [move.partition for move in moves],
+                "epochs": [move.epoch for move in moves],
+                "expected": [move.expected for move in moves],
+                "next": [move.next for move in moves],
+                "events": [move.events for move in moves],
+                "positions": [move.position_at for move in moves],
+            },
+        )
+        if moved.rowcount != len(moves):
+            raise Fenced(
+                f"{len(moves) - moved.rowcount} of {len(moves)} partitions have another owner"
+            )
+
+
+def _of(events: pl.DataFrame, environment_id: int, prepared: Batch) -> pl.DataFrame:
+    """The events of one environment; nearly always there is but one."""
+    if len(prepared.metrics) == 1:
+        return events
+    return events.filter(pl.col("environment_id") == environment_id)

@@ -1,0 +1,155 @@
+"""The worker cycle: poll, derive, commit once. What is derived and the offsets go into one transaction of the sink.
+
+    read -> prepare ----\\            the next batch is read and prepared
+             commit  <---/  (one)     while the last one commits
+
+The engine keeps two positions a partition: how far it has read, and how far is committed. Any failure throws away
+what is read ahead and goes back to what is committed; nothing else is remembered, so nothing is ever restored.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from meterline.stream.log import LogReader, Position, Record
+
+# A batch this large amortises what a transaction costs; more would only make events older.
+EVENTS_LIMIT = 60_000
+# Cycles start no more often than this: under load a batch gathers, and a customer's events fold into fewer rows.
+CYCLE_SECONDS_MIN = 0.1
+IDLE_SECONDS = 0.5
+
+Prepared = TypeVar("Prepared")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A partition owned since `epoch`, and where to go on."""
+
+    epoch: int
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """How far a commit takes one partition. It holds only if epoch and `expected` are still what is stored."""
+
+    partition: int
+    epoch: int
+    expected: int
+    next: int
+    events: int
+    position_at: datetime
+
+
+class Sink(Protocol[Prepared]):
+    """What a batch becomes."""
+
+    def prepare(self, records: Sequence[Record]) -> Prepared:
+        """Derive what can be derived without the transaction. Runs while another batch commits."""
+
+    def commit(self, prepared: Prepared, moves: Sequence[Move]) -> None:
+        """Commit what was derived and the moves, in one transaction.
+
+        Raises Fenced when a move does not hold, Indeterminate when the answer of COMMIT is lost, and whatever
+        the store raises otherwise; in the first and last case nothing was kept.
+        """
+
+
+class Ownership(Protocol):
+    """Who owns which partition."""
+
+    def changed(self) -> bool:
+        """Whether `settle` would change what this worker owns."""
+
+    def settle(self) -> dict[int, Claim]:
+        """Release what should be another's, claim what should be ours, and return all that is owned now."""
+
+
+class Cycle:
+    """Runs one worker until stopped or fenced."""
+
+    def __init__(
+        self,
+        reader: LogReader,
+        sink: Sink[Prepared],
+        ownership: Ownership,
+        *,
+        events_limit: int = EVENTS_LIMIT,
+        cycle_seconds_min: float = CYCLE_SECONDS_MIN,
+        monotonic: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._reader = reader
+        self._sink = sink
+        self._ownership = ownership
+        self._events_limit = events_limit
+        self._cycle_seconds_min = cycle_seconds_min
+        self._monotonic = monotonic
+        self._pause = pause
+        self._claims: dict[int, Claim] = {}
+        self._reading: dict[int, Position] = {}
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Cycle until `stopping` says so, then finish the commit under way. Raises what a commit raises."""
+        with ThreadPoolExecutor(1, thread_name_prefix="commit") as committer:
+            under_way: Future[None] | None = None
+            while not stopping():
+                if self._ownership.changed():
+                    _finish(under_way)
+                    under_way = None
+                    self._settle()
+                started = self._monotonic()
+                records = self._reader.read(
+                    list(self._reading.values()), events_limit=self._events_limit
+                )
+                if not records:
+                    _finish(under_way)
+                    under_way = None
+                    self._reader.wait(IDLE_SECONDS)
+                    continue
+                prepared = self._sink.prepare(records)
+                _finish(under_way)
+                under_way = committer.submit(self._sink.commit, prepared, self._advance(records))
+                if sum(record.events for record in records) < self._events_limit // 2:
+                    self._pause(max(0.0, started + self._cycle_seconds_min - self._monotonic()))
+            _finish(under_way)
+
+    def _settle(self) -> None:
+        self._claims = self._ownership.settle()
+        self._reading = {partition: claim.position for partition, claim in self._claims.items()}
+
+    def _advance(self, records: Sequence[Record]) -> list[Move]:
+        """Move the reading positions past `records` and return the moves that commit it."""
+        by_partition: dict[int, list[Record]] = {}
+        for record in records:
+            by_partition.setdefault(record.partition, []).append(record)
+        moves = []
+        for partition, consumed in by_partition.items():
+            last = consumed[-1]
+            expected = self._reading[partition].offset
+            assert consumed[0].offset == expected, "the log skipped a record"
+            assert last.offset - expected + 1 == len(consumed), "the log has a gap"
+            moves.append(
+                Move(
+                    partition,
+                    self._claims[partition].epoch,
+                    expected,
+                    last.offset + 1,
+                    sum(record.events for record in consumed),
+                    last.appended_at,
+                )
+            )
+            self._reading[partition] = Position(partition, last.offset + 1, last.appended_at)
+        return moves
+
+
+def _finish(commit: Future[None] | None) -> None:
+    """Wait for the commit under way, and raise what it raised."""
+    if commit is not None:
+        commit.result()
