@@ -21,6 +21,7 @@ from meterline.store.database import Connection
 from meterline.store.usage import SeriesRow, Spans
 
 Books = dict[UUID, dict[UUID, list[SegmentUsage]]]
+Cuts = tuple[datetime, ...]
 
 
 async def period_parts(
@@ -28,28 +29,27 @@ async def period_parts(
     environment_id: int,
     ingest_keys: Mapping[UUID, Sequence[str]],
     metrics: Iterable[BillableMetric],
-    cuts: Sequence[datetime],
+    cuts: Mapping[UUID, Cuts],
 ) -> dict[UUID, UsageBook]:
-    """Return the usage of every customer in `ingest_keys`, by customer id, cut into segments.
+    """Return the usage of every customer in `ingest_keys`, by customer id.
 
-    `cuts` ascend, are on the hour, and begin and end with the period: segment i is
-    cuts[i] <= t < cuts[i + 1]. Every customer has a book, and only metrics with usage are in it.
+    `cuts` are by metric, ascend, and lie on the hour; the first begins and the last ends what is
+    read, as in `RatePlan.cuts`: segment i is cuts[i] <= t < cuts[i + 1]. Every customer has a book,
+    and only metrics with usage are in it. One query for the series, and one for each way to
+    aggregate and each set of cuts: mostly two in all.
     """
     by_id = {metric.id: metric for metric in metrics}
     owners = _owners(ingest_keys)
     series = await store.series_of(connection, environment_id, list(owners), list(by_id))
     books: Books = {customer_id: defaultdict(list) for customer_id in ingest_keys}
-    spans = spans_between(cuts)
-    for aggregation, found in _by_aggregation(series, by_id).items():
-        parts = await _parts(connection, environment_id, aggregation, found, spans)
-        places = [
-            ([books[owner] for owner in owners[one.ingest_key]], one.metric_id, values)
-            for one, values in ((one, group_values(by_id[one.metric_id], one)) for one in found)
-        ]
+    for (aggregation, between), alike in _read_alike(series, by_id, cuts).items():
+        spans = spans_between(between)
+        parts = await _parts(connection, environment_id, aggregation, alike, spans)
+        rows = [group_values(by_id[one.metric_id], one) for one in alike]
         for number, segment, part in parts:
-            targets, metric_id, values = places[number]
-            for book in targets:
-                book[metric_id].append(SegmentUsage(values, segment, part))
+            found, usage = alike[number], SegmentUsage(rows[number], segment, part)
+            for owner in owners[found.ingest_key]:
+                books[owner][found.metric_id].append(usage)
     return {customer_id: dict(book) for customer_id, book in books.items()}
 
 
@@ -98,15 +98,16 @@ def _owners(ingest_keys: Mapping[UUID, Sequence[str]]) -> dict[str, list[UUID]]:
     return owners
 
 
-def _by_aggregation(
-    series: Iterable[SeriesRow], metrics: Mapping[UUID, BillableMetric]
-) -> dict[Aggregation, list[SeriesRow]]:
-    """Sort series by how their parts are read; COUNT reads as SUM does."""
-    found: dict[Aggregation, list[SeriesRow]] = defaultdict(list)
+def _read_alike(
+    series: Iterable[SeriesRow], metrics: Mapping[UUID, BillableMetric], cuts: Mapping[UUID, Cuts]
+) -> dict[tuple[Aggregation, Cuts], list[SeriesRow]]:
+    """Sort series by the query that reads their parts; COUNT reads as SUM does."""
+    alike: dict[tuple[Aggregation, Cuts], list[SeriesRow]] = defaultdict(list)
     for one in series:
         aggregation = metrics[one.metric_id].aggregation
-        found[Aggregation.SUM if aggregation.is_additive else aggregation].append(one)
-    return found
+        read_as = Aggregation.SUM if aggregation.is_additive else aggregation
+        alike[read_as, cuts[one.metric_id]].append(one)
+    return alike
 
 
 async def _parts(

@@ -47,6 +47,11 @@ async def database_with_environment(url: str) -> AsyncIterator[tuple[Database, i
         yield database, row["environment_id"]
 
 
+def every(instants: list[datetime]) -> dict[UUID, tuple[datetime, ...]]:
+    """The same cuts for every metric."""
+    return {metric.id: tuple(instants) for metric in METRICS}
+
+
 def observations(rng: random.Random, count: int) -> list[Observation]:
     """Events of both customers, thick around boundaries of hours, days and months."""
     seen = []
@@ -84,7 +89,7 @@ async def check(
     if rng.random() < 0.5:
         instants = [datetime(2026, month, 1, tzinfo=UTC) for month in (9, 10, 11, 12)]
     async with database.transaction(environment_id) as connection:
-        books = await period_parts(connection, environment_id, KEYS, METRICS, instants)
+        books = await period_parts(connection, environment_id, KEYS, METRICS, every(instants))
     assert books.keys() == KEYS.keys()
     for customer, keys in KEYS.items():
         own = [one for one in seen if one.ingest_key in keys]
@@ -189,7 +194,7 @@ def test_rows_a_worker_holds_are_left_alone(database_url: str) -> None:
                     environment_id,
                     {ALICE: ["a", "b"]},
                     METRICS,
-                    [NOW.replace(minute=0), NOW.replace(minute=0) + timedelta(hours=1)],
+                    every([NOW.replace(minute=0), NOW.replace(minute=0) + timedelta(hours=1)]),
                 )
             assert sum(value(row.part) for row in books[ALICE][METRICS[0].id]) == len(seen)
 
@@ -250,7 +255,7 @@ def test_another_environment_sees_nothing(database_url: str) -> None:
             event = Observation(METRICS[0], str(ALICE), (), NOW, UUID(int=1), Decimal(1))
             async with database.installation() as connection:
                 await write(connection, environment_id, [event])
-            hour = [NOW.replace(minute=0), NOW.replace(minute=0) + timedelta(hours=1)]
+            hour = every([NOW.replace(minute=0), NOW.replace(minute=0) + timedelta(hours=1)])
             async with database.transaction(environment_id + 1) as connection:
                 books = await period_parts(connection, environment_id, KEYS, METRICS, hour)
             assert books == {ALICE: {}, BOB: {}}
