@@ -121,7 +121,7 @@ async def environments(database: Database) -> list[Row]:
 async def create_token(
     database: Database,
     environment: str,
-    scope: Scope,
+    scope: str,
     name: str,
     *,
     new_token: NewToken = random_token,

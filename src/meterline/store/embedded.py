@@ -16,6 +16,7 @@ import stat
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,8 +39,8 @@ _SOCKET_PATH_BYTES_MAX = 107  # sockaddr_un.sun_path less its closing zero, unix
 # Recovery replays what was written since the last checkpoint: 3 GB of log at some 50 MB/s, twice
 # over.
 _START_SECONDS_MAX = 120.0
-_FAST_STOP_SECONDS = 6.0
-_IMMEDIATE_STOP_SECONDS = 3.0
+_FAST_STOP_SECONDS = 4.0
+_IMMEDIATE_STOP_SECONDS = 1.0
 
 
 def programs_folder() -> Path:
@@ -87,11 +88,11 @@ class EmbeddedPostgres:
         """Whether the server process lives; it is reaped when it does not."""
         return self._server is not None and self._server.poll() is None
 
-    def start(self) -> None:
+    def start(self, *, cancelled: Callable[[], bool] = lambda: False) -> None:
         """Initialise where needed, start, and return once the database answers.
 
-        Clears what a killed predecessor left behind first. Raises PostgresUnavailable with the
-        server's own words.
+        Clears what a killed predecessor left behind first. Gives up once `cancelled` says so:
+        recovery may take long. Raises PostgresUnavailable with the server's own words.
         """
         assert not self.running, "already started"
         programs = programs_folder()
@@ -104,14 +105,14 @@ class EmbeddedPostgres:
         self._write_configuration(account)
         self._launch(account, programs)
         try:
-            self._wait_until_ready()
+            self._wait_until_ready(cancelled)
             self._create_database()
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
-        """Stop within 10 s: cleanly, with a checkpoint, or leave the rest to crash recovery."""
+        """Stop within 5 s: cleanly, with a checkpoint, or leave the rest to crash recovery."""
         server = self._server
         if server is None:
             return
@@ -198,7 +199,7 @@ class EmbeddedPostgres:
     def _start_log(self) -> Path:
         return self._data_dir / "postgres-start.log"
 
-    def _wait_until_ready(self) -> None:
+    def _wait_until_ready(self, cancelled: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _START_SECONDS_MAX
         while True:
             try:
@@ -208,6 +209,8 @@ class EmbeddedPostgres:
                     raise PostgresUnavailable(
                         f"PostgreSQL did not start: {self._last_words()}"
                     ) from error
+                if cancelled():
+                    raise PostgresUnavailable("told to stop while starting") from error
                 if time.monotonic() > deadline:
                     raise PostgresUnavailable(f"PostgreSQL does not answer: {error}") from error
                 time.sleep(0.02)

@@ -91,7 +91,7 @@ async def move_clock(connection: Connection, environment_id: int, to: datetime) 
 async def insert_token(
     connection: Connection, *, environment_id: int, name: str, scope: str, token_hash: bytes
 ) -> UUID:
-    """Keep a new token's hash; return the token's id. A hash kept already raises UniqueViolation."""
+    """Keep a new token's hash; return the token's id. A hash kept raises UniqueViolation."""
     cursor = await connection.execute(
         _ADD_KEY,
         {

@@ -1,0 +1,156 @@
+"""The one place that builds everything: it alone knows which log, which server and which settings go together.
+
+One function a role. Each blocks until SIGTERM or SIGINT, and is all that its process does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from types import FrameType
+from uuid import uuid4
+
+import psycopg
+import structlog
+
+from meterline.settings import Settings
+from meterline.store.migrate import migrate
+from meterline.store.partitions import ensure_partitions
+
+UPKEEP_SECONDS = 3600.0
+# Requests under way at SIGTERM get this long; the supervisor waits a little longer before it kills.
+DRAIN_SECONDS = 3
+
+logger = structlog.get_logger()
+
+
+def wall_clock() -> datetime:
+    """Return the time it is. The rest of the program gets this as an argument."""
+    return datetime.now(UTC)
+
+
+def prepare(settings: Settings) -> None:
+    """Bring the database to this release: migrations, time partitions, the log's partitions. Idempotent."""
+    from meterline.log.postgres import create_partitions
+
+    applied = migrate(settings.database_url)
+    for migration in applied:
+        logger.info("migration_applied", version=migration.version, name=migration.name)
+    ensure_partitions(settings.database_url, wall_clock())
+    with psycopg.connect(
+        settings.database_url, autocommit=True, options="-c role=meterline_pipeline"
+    ) as connection:
+        create_partitions(connection, settings.log_partitions)
+
+
+@asynccontextmanager
+async def open_api(settings: Settings) -> AsyncIterator[object]:
+    """The ASGI application over open connections, for as long as the context lasts."""
+    from meterline.api.app import create_app
+    from meterline.api.components import Components
+    from meterline.log.postgres import PostgresLogWriter
+    from meterline.store.database import Database
+
+    async with (
+        Database(settings.database_url, connections_max=settings.database_connections) as database,
+        PostgresLogWriter(settings.database_url) as log,
+    ):
+        yield create_app(Components(database=database, log=log, clock=wall_clock, new_id=uuid4))
+
+
+def run_serve(settings: Settings) -> None:
+    """The HTTP edge: API, pages and ingest gateway."""
+    import uvicorn
+    import uvloop
+
+    async def serve() -> None:
+        async with open_api(settings) as app:
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    app,  # type: ignore[arg-type]  # Litestar's own ASGI types differ in name only
+                    host=settings.http_host,
+                    port=settings.http_port,
+                    http="httptools",
+                    ws="none",
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    timeout_graceful_shutdown=DRAIN_SECONDS,
+                )
+            )
+            await server.serve()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve())
+
+
+def run_work(settings: Settings) -> None:
+    """Metering: from the log to usage. Looks after the time partitions as well, for want of a better place."""
+    from meterline.log.postgres import PostgresLogReader
+    from meterline.metering.worker import run_worker
+    from meterline.stream.cycle import EVENTS_LIMIT
+
+    stop = _stop_on_signal()
+    upkeep = threading.Thread(
+        target=_upkeep, args=(settings.database_url, stop), name="upkeep", daemon=True
+    )
+    upkeep.start()
+    run_worker(
+        settings.database_url,
+        lambda: PostgresLogReader(settings.database_url),
+        new_id=uuid4,
+        stopping=stop.is_set,
+        events_limit=EVENTS_LIMIT,
+    )
+
+
+def run_rate(settings: Settings) -> None:
+    """The spend stage: from usage to spend of the customers it touches."""
+    from meterline.services import spend_stage
+    from meterline.store.database import Database
+
+    async def rate() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        async with Database(
+            settings.database_url, connections_max=settings.database_connections
+        ) as database:
+            await spend_stage.run(database, clock=wall_clock, stop=stop)
+
+    asyncio.run(rate())
+
+
+def _upkeep(database_url: str, stop: threading.Event) -> None:
+    """Make and drop time partitions, at once and then hourly: seven days ahead, so a failure has time to heal."""
+    while True:
+        try:
+            ensure_partitions(database_url, wall_clock())
+        except psycopg.Error as error:  # away, or a lock taken: the next round does it
+            logger.warning("upkeep_failed", error=str(error))
+        if stop.wait(UPKEEP_SECONDS):
+            return
+
+
+def _stop_on_signal() -> threading.Event:
+    stop = threading.Event()
+
+    def set_stop(_: int, __: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, set_stop)
+    return stop
+
+
+RUN: dict[str, Callable[[Settings], None]] = {
+    "serve": run_serve,
+    "work": run_work,
+    "rate": run_rate,
+}
+"""What each role's process runs."""
