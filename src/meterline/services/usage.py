@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from itertools import pairwise
 from uuid import UUID
 
+from meterline.core.decimals import plain
 from meterline.core.metric import Aggregation, BillableMetric
 from meterline.core.period import Period, Tile, hour_index, tiles
-from meterline.core.usage import GroupValues, Latest, Part, SegmentUsage, UsageBook, merge
+from meterline.core.usage import GroupValues, Latest, Part, SegmentUsage, UsageBook, merge, value
+from meterline.services.windows import Cuts
 from meterline.store import usage as store
 from meterline.store.database import Connection
 from meterline.store.usage import SeriesRow, Spans
 
 Books = dict[UUID, dict[UUID, list[SegmentUsage]]]
-Cuts = tuple[datetime, ...]
 
 
 async def period_parts(
@@ -82,6 +84,11 @@ def rolled_up(
             merge(metric.aggregation, groups[values], row.part) if values in groups else row.part
         )
     return segments
+
+
+def quantity_shown(part: Part | None) -> Decimal | None:
+    """Return a window's quantity in shortest form; None where nothing matched."""
+    return None if part is None else plain(value(part))
 
 
 def group_values(metric: BillableMetric, series: SeriesRow) -> GroupValues:

@@ -133,6 +133,18 @@ LATEST = _statement(
 MEMBERS = _statement("usage_member", "member", "span, array_agg(DISTINCT member)", "GROUP BY span")
 
 
+LIVE_CUSTOMERS: LiteralString = """
+SELECT customer_id FROM customer
+ WHERE archived_at IS NULL AND customer_id >= %s ORDER BY customer_id LIMIT %s
+"""
+
+
+async def live_customers(connection: Connection, first: UUID, count: int) -> list[UUID]:
+    """Return up to `count` customers that are not archived, by id, from `first` on."""
+    cursor = await connection.execute(LIVE_CUSTOMERS, (first, count))
+    return [row["customer_id"] for row in await cursor.fetchall()]
+
+
 async def series_of(
     connection: Connection,
     environment_id: int,
