@@ -8,7 +8,7 @@ the invoice's own currency on. `total` counts lines in that currency only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -99,9 +99,16 @@ def draft_invoice(
     contract's customer's, cut as `plan.metrics` says. Stretches that have not begun at `now` show
     no line unless they have usage.
     """
+    return invoice_of(contract, plan, charges(plan, usage), now=now)
+
+
+def invoice_of(
+    contract: Contract, plan: RatePlan, charged: Iterable[Charge], *, now: datetime
+) -> Invoice:
+    """Return the invoice that has just these charges of `plan`, all or some, in their order."""
     lines = [
         _usage_line(charge)
-        for charge in charges(plan, usage)
+        for charge in charged
         if charge.piece.quantity or charge.segment.period.start <= now
     ]
     lines += _conversion_lines(plan, lines)
