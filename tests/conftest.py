@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
+from tests.support.platform import Platform
 
 from meterline.store.embedded import EmbeddedPostgres
 from meterline.store.migrate import migrate
@@ -64,6 +66,34 @@ def module_database_url(postgres: EmbeddedPostgres, postgres_url: str) -> Iterat
 def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """A database without Meterline's schema."""
     yield from _fresh_database(postgres, template="template1")
+
+
+@pytest.fixture(scope="session")
+def platform(short_dir: Path) -> Iterator[Platform]:
+    """One real `meterline up` for the whole session, durable; take an environment of your own in it."""
+    running = Platform(short_dir / "platform")
+    running.start()
+    yield running
+    assert running.stop() == 0, running.said()
+
+
+@pytest.fixture(scope="module")
+def new_platform(short_dir: Path) -> Iterator[Callable[..., Platform]]:
+    """Makes platforms of a test's own (not started yet), for tests that kill; stops what still runs."""
+    made: list[Platform] = []
+
+    def make(*flags: str, **options: object) -> Platform:
+        folder = short_dir / f"up-{next(_NUMBERS)}"
+        made.append(Platform(folder, flags, **options))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.process is not None and one.process.poll() is None:
+            one.stop()
+
+
+_NUMBERS = itertools.count()
 
 
 def _fresh_database(postgres: EmbeddedPostgres, template: str = TEMPLATE) -> Iterator[str]:

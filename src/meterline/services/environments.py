@@ -34,7 +34,7 @@ NAME_LENGTH_MAX = 200
 CACHE_SECONDS = 5.0
 CACHE_TOKENS_MAX = 4096
 
-NewToken = Callable[[Kind], str]
+NewToken = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Principal:
     sandbox: bool = False
 
 
-def random_token(kind: Kind) -> str:
+def random_token(kind: str) -> str:
     """Return a new token, ml_production_<43 characters>, easy for secret scanners to spot."""
     return f"ml_{kind}_{token_urlsafe(TOKEN_BYTES)}"
 
@@ -60,7 +60,7 @@ def token_hash(token: str) -> bytes:
 async def create_environment(
     database: Database,
     name: str,
-    kind: Kind = "production",
+    kind: str = "production",
     clock: datetime | None = None,
     *,
     new_token: NewToken = random_token,
