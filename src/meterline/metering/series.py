@@ -30,13 +30,13 @@ class KnownSeries:
     """A bounded memory of the series that are kept already. Not the truth: the table is."""
 
     def __init__(self, known_max: int = KNOWN_MAX) -> None:
-        self._known: set[bytes] = set()
+        self._known: set[str] = set()
         self._known_max = known_max
 
-    def unknown(self, ids: Iterable[bytes]) -> set[bytes]:
+    def unknown(self, ids: Iterable[str]) -> set[str]:
         return set(ids) - self._known
 
-    def remember(self, ids: Iterable[bytes]) -> None:
+    def remember(self, ids: Iterable[str]) -> None:
         """To be called after the commit that kept them, never before."""
         if len(self._known) > self._known_max:
             self._known.clear()

@@ -27,10 +27,10 @@ from meterline.stream.cycle import Move
 from meterline.stream.errors import Fenced, Indeterminate
 from meterline.stream.log import Record
 
-# The batch statements look ids up one by one in large indexes; whole-table joins must never seem cheaper, whatever
-# the statistics of a staging table say. A transaction that stops half-way must not hold its locks for long.
+# The batch statements look ids up one by one in large indexes; scanning those must never seem cheaper, whatever
+# stale statistics say. A transaction that stops half-way must not hold its locks for long.
 OPTIONS = (
-    "-c role=meterline_pipeline -c timezone=UTC -c jit=off -c enable_hashjoin=off -c enable_mergejoin=off"
+    "-c role=meterline_pipeline -c timezone=UTC -c jit=off -c enable_seqscan=off -c enable_bitmapscan=off"
     " -c statement_timeout=60s -c idle_in_transaction_session_timeout=10s -c temp_buffers=32MB -c work_mem=32MB"
 )
 
@@ -59,10 +59,10 @@ class MeteringSink:
         self._connection = psycopg.connect(url, autocommit=True, options=OPTIONS)
         self._connection.execute(sql.CREATE_STAGING)
         self._seen = seen
-        self._usage = UsageWriter(writer)
         self._writer = writer
         self._clock = clock
         self.costs = StepCosts()
+        self._usage = UsageWriter(writer, self.costs)
 
     def close(self) -> None:
         self._catalogue.close()
@@ -110,11 +110,11 @@ class MeteringSink:
                 environment_id: fold(_of(admitted, environment_id, prepared), metrics)
                 for environment_id, metrics in prepared.metrics.items()
             }
-        with self.costs.step("upsert"):
-            self._usage.write(
-                self._connection,
-                [(environment, part) for environment, one in folded.items() for part in one.sums],
-            )
+        self._usage.write(
+            self._connection,
+            [(environment, part) for environment, one in folded.items() for part in one.sums],
+        )
+        with self.costs.step("touch"):
             self._write_unmatched(folded)
             self._write_touches(admitted, prepared)
             parking.park(self._connection, prepared.records, prepared.columns, folded, now)

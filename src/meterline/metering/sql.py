@@ -5,6 +5,9 @@ CREATE_STAGING = """
 CREATE TEMPORARY TABLE IF NOT EXISTS arrival (
     place integer, environment_id integer, event_id uuid, partition integer, record_offset bigint
 ) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS new_series (
+    environment_id integer, series_id uuid, ingest_key text, metric_id uuid, group_values jsonb
+) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS contribution (
     environment_id integer, series_id uuid, hour integer, fold "char", quantity numeric, latest_at bigint,
     latest_id uuid
@@ -16,10 +19,12 @@ CREATE TEMPORARY TABLE IF NOT EXISTS member_contribution (
 
 COPY_ARRIVALS = "COPY arrival FROM STDIN (FORMAT BINARY)"
 
+# A sub-select with LIMIT is never turned into a join, so this is one index probe an id and time partition, always:
+# a join may be planned from statistics of an empty table, and then compares every id with every other.
 REPEATED_ARRIVALS = """
 SELECT a.place
   FROM arrival a
- WHERE EXISTS (SELECT FROM seen_event s WHERE s.event_id = a.event_id AND s.seen_at > %(since)s)
+ WHERE (SELECT true FROM seen_event s WHERE s.event_id = a.event_id AND s.seen_at > %(since)s LIMIT 1)
 """
 
 DROP_ARRIVALS = "DELETE FROM arrival WHERE place = ANY (%(places)s)"
@@ -36,23 +41,23 @@ SELECT environment_id, event_id, %(now)s, partition, record_offset
        AS d (environment_id, event_id, partition, record_offset)
 """
 
+COPY_SERIES = "COPY new_series FROM STDIN (FORMAT CSV)"
+
 # In order of id, so that two workers which meet the same new series cannot wait for each other in a circle.
 KEEP_SERIES = """
 INSERT INTO usage_series (environment_id, series_id, ingest_key, metric_id, group_values)
-SELECT * FROM unnest(%(environments)s::integer[], %(ids)s::uuid[], %(ingest_keys)s::text[], %(metrics)s::uuid[],
-                     %(group_values)s::jsonb[]) AS s (environment_id, series_id, ingest_key, metric_id, group_values)
- ORDER BY 1, 2
+SELECT environment_id, series_id, ingest_key, metric_id, group_values FROM new_series
+ ORDER BY environment_id, series_id
 ON CONFLICT DO NOTHING
 """
 
-COPY_CONTRIBUTIONS = "COPY contribution FROM STDIN"
+COPY_CONTRIBUTIONS = "COPY contribution FROM STDIN (FORMAT CSV)"
 
 # 'm'ax keeps the larger, 'l'atest the later (ties by id), 's'um adds.
 ADD_CONTRIBUTIONS = """
 INSERT INTO usage_live AS kept (environment_id, series_id, hour, writer, fold, quantity, latest_at, latest_id)
 SELECT environment_id, series_id, hour, %(writer)s, fold, trim_scale(quantity), latest_at, latest_id
   FROM contribution
- ORDER BY environment_id, series_id, hour
 ON CONFLICT (environment_id, series_id, hour, writer) DO UPDATE
    SET quantity = CASE kept.fold
            WHEN 's' THEN kept.quantity + excluded.quantity
@@ -65,7 +70,7 @@ ON CONFLICT (environment_id, series_id, hour, writer) DO UPDATE
                         THEN excluded.latest_id ELSE kept.latest_id END
 """
 
-COPY_MEMBERS = "COPY member_contribution FROM STDIN"
+COPY_MEMBERS = "COPY member_contribution FROM STDIN (FORMAT CSV)"
 
 ADD_MEMBERS = """
 INSERT INTO usage_member_live (environment_id, series_id, hour, writer, member)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-from uuid import UUID
+from typing import Any, LiteralString
 
 import msgspec
 import polars as pl
@@ -12,6 +11,7 @@ import psycopg
 
 from meterline.metering import sql
 from meterline.metering.columns import property_column
+from meterline.metering.costs import StepCosts
 from meterline.metering.fold import PartialSums
 from meterline.metering.series import KnownSeries, group_hash, ingest_key_hash
 
@@ -19,10 +19,11 @@ from meterline.metering.series import KnownSeries, group_hash, ingest_key_hash
 class UsageWriter:
     """Adds partial sums to the rows of one writer slot."""
 
-    def __init__(self, writer: int) -> None:
+    def __init__(self, writer: int, costs: StepCosts) -> None:
         self._writer = writer
+        self._costs = costs
         self._known = KnownSeries()
-        self._new: set[bytes] = set()
+        self._new: set[str] = set()
 
     def write(
         self,
@@ -32,85 +33,88 @@ class UsageWriter:
         """Add the sums, each with its environment. `committed` must follow the commit."""
         contributions, members, series = [], [], []
         self._new = set()
-        for environment_id, part in sums:
-            ids = _series_ids(environment_id, part)
-            unknown = self._known.unknown(ids)
-            if unknown:
-                self._new |= unknown
-                series += _series_rows(environment_id, part, ids, unknown)
-            placed = part.frame.with_columns(
-                pl.lit(environment_id, dtype=pl.Int32).alias("environment_id"),
-                pl.Series("series_id", ids, dtype=pl.Binary),
-            )
-            if part.fold == "u":
-                members.append(placed.select("environment_id", "series_id", "hour", "member"))
-            else:
-                contributions.append(_contributions(placed, part.fold))
+        with self._costs.step("series"):
+            for environment_id, part in sums:
+                placed = with_series(environment_id, part)
+                unknown = self._known.unknown(placed["series_id"].to_list())
+                if unknown:
+                    self._new |= unknown
+                    series.append(_new_series(placed, part, unknown))
+                if part.fold == "u":
+                    members.append(placed.select("environment_id", "series_id", "hour", "member"))
+                else:
+                    contributions.append(_contributions(placed, part.fold))
         with connection.cursor() as cursor:
             if series:
-                _keep_series(cursor, series)
+                with self._costs.step("new series"):
+                    _copy(cursor, sql.COPY_SERIES, pl.concat(series))
+                    cursor.execute(sql.KEEP_SERIES)
             if contributions:
-                with cursor.copy(sql.COPY_CONTRIBUTIONS) as copy:
-                    copy.write(_tab_separated(pl.concat(contributions)))
-                cursor.execute(sql.ADD_CONTRIBUTIONS, {"writer": self._writer})
+                # In the order of the index: neighbours are then written together.
+                rows = pl.concat(contributions).sort("series_id", "hour")
+                with self._costs.step("copy"):
+                    _copy(cursor, sql.COPY_CONTRIBUTIONS, rows)
+                with self._costs.step("upsert"):
+                    cursor.execute(sql.ADD_CONTRIBUTIONS, {"writer": self._writer})
             if members:
-                with cursor.copy(sql.COPY_MEMBERS) as copy:
-                    for environment_id, identity, hour, member in pl.concat(members).iter_rows():
-                        copy.write_row((environment_id, UUID(bytes=identity), hour, member))
-                cursor.execute(sql.ADD_MEMBERS, {"writer": self._writer})
+                with self._costs.step("members"):
+                    _copy(cursor, sql.COPY_MEMBERS, pl.concat(members))
+                    cursor.execute(sql.ADD_MEMBERS, {"writer": self._writer})
 
     def committed(self) -> None:
         """The transaction of the last `write` is durable: its series are known from now on."""
         self._known.remember(self._new)
 
 
-def _series_ids(environment_id: int, part: PartialSums) -> list[bytes]:
-    """The series of each row. Hashes once a distinct key and once a distinct combination of group values."""
-    properties = [property_column(name) for name in part.metric.group_properties]
-    keys = part.frame["customer_id"].to_list()
-    first = {key: ingest_key_hash(environment_id, key) for key in set(keys)}
-    if not properties:
-        only = group_hash(part.metric.id, ())
-        return [first[key] + only for key in keys]
-    groups = list(zip(*(part.frame[name].to_list() for name in properties), strict=True))
-    second = {values: group_hash(part.metric.id, values) for values in set(groups)}
-    return [first[key] + second[values] for key, values in zip(keys, groups, strict=True)]
+def with_series(environment_id: int, part: PartialSums) -> pl.DataFrame:
+    """Add environment_id, series_id (hexadecimal) and group_values (JSON) to each row of `part`.
 
-
-def _series_rows(
-    environment_id: int, part: PartialSums, ids: list[bytes], unknown: set[bytes]
-) -> list[tuple[int, UUID, str, UUID, str]]:
-    names = part.metric.group_properties
-    columns = [part.frame[property_column(name)].to_list() for name in names]
-    keys = part.frame["customer_id"].to_list()
-    rows = {}
-    for place, identity in enumerate(ids):
-        if identity in unknown and identity not in rows:
-            values = {name: column[place] for name, column in zip(names, columns, strict=True)}
-            group_values = msgspec.json.encode(values).decode()
-            rows[identity] = (
-                environment_id,
-                UUID(bytes=identity),
-                keys[place],
-                part.metric.id,
-                group_values,
-            )
-    return list(rows.values())
-
-
-def _keep_series(cursor: psycopg.Cursor[Any], rows: list[tuple[int, UUID, str, UUID, str]]) -> None:
-    environments, ids, ingest_keys, metrics, group_values = (
-        list(column) for column in zip(*rows, strict=True)
+    Hashes once a distinct ingest key and once a distinct combination of group values.
+    """
+    frame, names = part.frame, part.metric.group_properties
+    keys = frame.select(pl.col("customer_id").unique())
+    keys = keys.with_columns(
+        pl.Series(
+            "first_half",
+            [ingest_key_hash(environment_id, key).hex() for key in keys["customer_id"].to_list()],
+            dtype=pl.String,
+        )
     )
-    cursor.execute(
-        sql.KEEP_SERIES,
-        {
-            "environments": environments,
-            "ids": ids,
-            "ingest_keys": ingest_keys,
-            "metrics": metrics,
-            "group_values": group_values,
-        },
+    columns = [property_column(name) for name in names]
+    frame = frame.join(keys, on="customer_id", maintain_order="none")
+    if not columns:
+        frame = frame.with_columns(
+            pl.lit(group_hash(part.metric.id, ()).hex()).alias("second_half"),
+            pl.lit("{}").alias("group_values"),
+        )
+    else:
+        groups = frame.select(columns).unique()
+        rows = list(groups.iter_rows())
+        groups = groups.with_columns(
+            pl.Series("second_half", [group_hash(part.metric.id, row).hex() for row in rows]),
+            pl.Series(
+                "group_values",
+                [msgspec.json.encode(dict(zip(names, row, strict=True))).decode() for row in rows],
+            ),
+        )
+        frame = frame.join(groups, on=columns, nulls_equal=True, maintain_order="none")
+    return frame.with_columns(
+        pl.lit(environment_id, dtype=pl.Int32).alias("environment_id"),
+        (pl.col("first_half") + pl.col("second_half")).alias("series_id"),
+    )
+
+
+def _new_series(placed: pl.DataFrame, part: PartialSums, unknown: set[str]) -> pl.DataFrame:
+    return (
+        placed.filter(pl.col("series_id").is_in(list(unknown)))
+        .unique("series_id")
+        .select(
+            "environment_id",
+            "series_id",
+            pl.col("customer_id").alias("ingest_key"),
+            pl.lit(str(part.metric.id)).alias("metric_id"),
+            "group_values",
+        )
     )
 
 
@@ -118,7 +122,7 @@ def _contributions(placed: pl.DataFrame, fold: str) -> pl.DataFrame:
     latest = "latest_at" in placed.columns
     return placed.select(
         "environment_id",
-        pl.col("series_id").bin.encode("hex"),
+        "series_id",
         "hour",
         pl.lit(fold).alias("fold"),
         "quantity",
@@ -129,8 +133,7 @@ def _contributions(placed: pl.DataFrame, fold: str) -> pl.DataFrame:
     )
 
 
-def _tab_separated(rows: pl.DataFrame) -> bytes:
-    """COPY's text form. Only numbers and hexadecimal ids are in it, so nothing needs escaping."""
-    return rows.write_csv(
-        separator="\t", include_header=False, null_value="\\N", quote_style="never"
-    ).encode()
+def _copy(cursor: psycopg.Cursor[Any], statement: LiteralString, rows: pl.DataFrame) -> None:
+    """Send `rows` in COPY's CSV form: text is quoted, null is not, so that it is no empty string."""
+    with cursor.copy(statement) as copy:
+        copy.write(rows.write_csv(include_header=False, quote_style="non_numeric").encode())
