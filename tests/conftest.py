@@ -101,7 +101,9 @@ def _fresh_database(postgres: EmbeddedPostgres, template: str = TEMPLATE) -> Ite
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         # FILE_COPY is the faster strategy where the template is small and fsync is off.
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-        yield _database(postgres.url, name)
+    yield _database(postgres.url, name)
+    # As administrator, who alone may end whatever sessions a test has left.
+    with psycopg.connect(postgres.administrator_url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

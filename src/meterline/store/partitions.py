@@ -73,7 +73,7 @@ def ensure_partitions(database_url: str, now: datetime) -> None:
             first, last = now - timedelta(days=DAYS_BACK), now + timedelta(days=DAYS_AHEAD)
             for start, end in partitioning.spans(first, last):
                 if not existing.get(start, False):
-                    _attach(connection, partitioning, start, end)
+                    _attach(connection, partitioning, (start, end), exists=start in existing)
             for start, attached in existing.items():
                 if partitioning.expired(start, now):
                     _drop(connection, partitioning, start, attached=attached)
@@ -106,17 +106,17 @@ def _start_in(name: str) -> datetime:
 def _attach(
     connection: psycopg.Connection[TupleRow],
     partitioning: Partitioning,
-    start: datetime,
-    end: datetime,
+    span: tuple[datetime, datetime],
+    *,
+    exists: bool,
 ) -> None:
+    start, end = span
     parent = sql.Identifier(partitioning.table)
     name = sql.Identifier(partition_name(partitioning.table, start))
     with connection.transaction():
-        connection.execute(
-            sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)").format(
-                name, parent
-            )
-        )
+        if not exists:
+            like = sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES)")
+            connection.execute(like.format(name, parent))
         connection.execute(
             sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
                 parent, name, sql.Literal(start), sql.Literal(end)

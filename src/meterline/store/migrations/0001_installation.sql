@@ -6,11 +6,14 @@ DECLARE
     needed text;
 BEGIN
     FOREACH needed IN ARRAY ARRAY['meterline_api', 'meterline_pipeline'] LOOP
-        BEGIN
-            EXECUTE format('CREATE ROLE %I NOLOGIN', needed);
-        EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            NULL;  -- roles belong to the server: another database of it may have made them, even just now
-        END;
+        -- Roles belong to the server: another database of it may have made them, even just now.
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = needed) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', needed);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL;
+            END;
+        END IF;
         BEGIN
             EXECUTE format('GRANT %I TO %I', needed, current_user);
         EXCEPTION WHEN insufficient_privilege THEN
