@@ -20,6 +20,7 @@ from meterline.api import health
 from meterline.api.auth import BearerAuthentication, require_scope
 from meterline.api.components import Components
 from meterline.api.errors import EXCEPTION_HANDLERS, AnyRequest, request_id
+from meterline.api.requests import workspace_of
 from meterline.api.wire import JsonBody
 from meterline.services.environments import Principal
 
@@ -27,7 +28,22 @@ BODY_BYTES_MAX = 10_000_000
 
 API_MODULES = [
     f"meterline.api.{name}"
-    for name in ("v1.ingest", "v1.pipeline", "v1.usage", "v1.events", "v1.invoices")
+    for name in (
+        "v1.ingest",
+        "v1.pipeline",
+        "v1.usage",
+        "v1.events",
+        "v1.invoices",
+        "v1.credit_types",
+        "v1.metrics",
+        "v1.products",
+        "v1.rate_cards",
+        "v1.rates",
+        "v1.customers",
+        "v1.contracts",
+        "v2.contracts",
+        "v1.not_built",
+    )
 ]
 
 
@@ -62,7 +78,10 @@ def api_router() -> Router:
     return Router(
         "/",
         route_handlers=handlers,
-        dependencies={"principal": Provide(_principal, sync_to_thread=False)},
+        dependencies={
+            "principal": Provide(_principal, sync_to_thread=False),
+            "workspace": Provide(workspace_of),
+        },
         dto=JsonBody,
         guards=[require_scope],
         middleware=[BearerAuthentication],

@@ -40,6 +40,6 @@ class BearerAuthentication(AbstractAuthenticationMiddleware):
 def require_scope(connection: AnyConnection, route: BaseRouteHandler) -> None:
     """Guard: refuses a token whose scope does not reach the route."""
     principal: Principal = connection.user
-    needed = route.opt.get("scope") or ("read" if connection.scope["method"] == "GET" else "full")
+    needed = route.opt.get("scope") or ("read" if connection.scope.get("method") == "GET" else "full")
     if needed not in GRANTS[principal.scope]:
         raise ApiError(403, f"the token's scope is {principal.scope}; this needs {needed}")

@@ -7,14 +7,18 @@ own way would parse numbers to floats first. Replies carry decimals as JSON numb
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from litestar import post as litestar_post
 from litestar.dto import AbstractDTO, DTOConfig
+from litestar.handlers import HTTPRouteHandler
 from litestar.typing import FieldDefinition
 
 from meterline.api.errors import ApiError
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _NUL = re.compile(
@@ -93,6 +97,8 @@ class JsonBody(AbstractDTO[Any]):
         return b"" if data is None else encode(data)
 
 
-def post(path: str, *, scope: str = "full", **options: Any) -> Any:
+def post(
+    path: str, *, scope: str = "full", **options: Any
+) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
     """A POST route that answers 200, as all of Metronome's do. `scope` is what the token must have."""
     return litestar_post(path, status_code=200, opt={"scope": scope}, **options)

@@ -163,7 +163,7 @@ async def archive(workspace: Workspace, contract_id: UUID, customer_id: UUID) ->
         await touches.customers(connection, [customer_id])
 
 
-async def page_of_rates(
+async def page_of_rates(  # noqa: PLR0913
     workspace: Workspace,
     contract_id: UUID,
     customer_id: UUID,

@@ -93,20 +93,6 @@ async def add(workspace: Workspace, rate_card_id: UUID, new: Sequence[NewRate]) 
     return rates
 
 
-async def page_at(
-    workspace: Workspace,
-    rate_card_id: UUID,
-    *,
-    at: datetime,
-    selectors: Sequence[RateSelector],
-    request: PageRequest,
-) -> Page[RateRow]:
-    """The rates in force at `at`. Raises NotFound."""
-    async with workspace.transaction() as connection:
-        rows = await rows_of_card(connection, rate_card_id, selectors, Span(at, at))
-    return cut(rows, request)
-
-
 async def page_between(
     workspace: Workspace,
     rate_card_id: UUID,
@@ -115,7 +101,10 @@ async def page_between(
     selectors: Sequence[RateSelector],
     request: PageRequest,
 ) -> Page[RateRow]:
-    """The stretches that touch `span`, whole. Raises NotFound."""
+    """The stretches that touch `span`, whole; a span of one instant: what is in force then.
+
+    Raises NotFound.
+    """
     async with workspace.transaction() as connection:
         rows = await rows_of_card(connection, rate_card_id, selectors, span)
     return cut(rows, request)
