@@ -57,19 +57,12 @@ def total(terms: Iterable[Decimal]) -> Decimal:
 
 
 def plain(number: Decimal) -> Decimal:
-    """Return `number` in its shortest exact form: no trailing zeros, no positive exponent, no
-    negative zero.
+    """Return `number` in its shortest exact form: no trailing zeros, no positive exponent, no -0.
 
-    Raises decimal.InvalidOperation or decimal.Inexact beyond `EXACT_DIGITS` digits, never loses
-    one.
+    Raises decimal.Inexact beyond `EXACT_DIGITS` digits, rather than lose one.
     """
-    if not number:
-        return ZERO
-    short = EXACT.normalize(number)
-    exponent = short.as_tuple().exponent
-    if isinstance(exponent, int) and exponent > 0:
-        return EXACT.quantize(short, ONE)
-    return short
+    # Adding 0 writes out a positive exponent: 1E+3 becomes 1000.
+    return EXACT.add(EXACT.normalize(number), ZERO)
 
 
 def decimal_issues(field: str, number: Decimal, *, negative: bool = False) -> list[Issue]:

@@ -145,7 +145,7 @@ def _cumulative(stint: Stint, parts: Parts) -> tuple[Decimal, ...]:
     quantities = cumulative_values(stint.metric.aggregation, parts)
     if stint.rule is None:
         return quantities
-    return tuple([stint.rule(quantity) for quantity in quantities])
+    return (ZERO, *map(stint.rule, quantities[1:]))
 
 
 def _null_first(values: GroupValues) -> tuple[tuple[bool, str], ...]:

@@ -10,7 +10,7 @@ docs/decisions/0005-quantity-conversion-and-rounding.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, Inexact
 
 from meterline.core.catalogue import (
     Operation,
@@ -18,7 +18,7 @@ from meterline.core.catalogue import (
     QuantityRounding,
     RoundingMethod,
 )
-from meterline.core.decimals import EXACT, ONE, ZERO
+from meterline.core.decimals import DECIMAL_PLACES_MAX, EXACT, ONE, ZERO
 
 # A quantity of 18 places divided by a power of ten of up to 18 digits is exact in 36; the rest is
 # rounded half-even there, which changes an amount by less than 1e-16 of any unit at the highest
@@ -71,6 +71,22 @@ def quantity_rule(
     """Return the rule of a product, None when quantities are priced as they are."""
     if conversion is None:
         return None if rounding is None else QuantityRule(ONE, ONE, rounding)
+    factor = conversion.conversion_factor
     if conversion.operation is Operation.MULTIPLY:
-        return QuantityRule(conversion.conversion_factor, ONE, rounding)
-    return QuantityRule(ONE, conversion.conversion_factor, rounding)
+        return QuantityRule(factor, ONE, rounding)
+    reciprocal = _short_reciprocal(factor)
+    if reciprocal is not None:
+        return QuantityRule(reciprocal, ONE, rounding)
+    return QuantityRule(ONE, factor, rounding)
+
+
+def _short_reciprocal(factor: Decimal) -> Decimal | None:
+    """Return 1 / `factor` if it is exact in 18 places, as for a million: multiplying is quicker.
+
+    The product then has at most `QUOTIENT_PLACES`, so it is the quotient the division would give.
+    """
+    try:
+        reciprocal = EXACT.divide(ONE, factor)
+        return EXACT.quantize(reciprocal, Decimal(1).scaleb(-DECIMAL_PLACES_MAX)).normalize(EXACT)
+    except Inexact:
+        return None
