@@ -32,7 +32,7 @@ class InvoiceFilter:
     """
 
     status: InvoiceStatus | None = None
-    type: InvoiceType | None = None
+    type: str | None = None
     contract_id: UUID | None = None
     credit_type_id: UUID | None = None
     starting_on: datetime | None = None
@@ -43,7 +43,7 @@ class InvoiceFilter:
         """Whether a draft usage invoice passes, as far as contract and period tell."""
         return (
             self.status in (None, InvoiceStatus.DRAFT)
-            and self.type in (None, InvoiceType.USAGE)
+            and self.type in (None, InvoiceType.USAGE.value)
             and self.contract_id in (None, bill.contract.id)
             and (self.starting_on is None or self.starting_on <= bill.period.start)
             and (self.ending_before is None or bill.period.end <= self.ending_before)
