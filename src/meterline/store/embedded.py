@@ -141,7 +141,11 @@ class EmbeddedPostgres:
         fresh = self._cluster.with_name("postgres.new")
         shutil.rmtree(fresh, ignore_errors=True)
         if self._cluster.exists():
-            self._cluster.rmdir()  # empty, else it is somebody's and must not be touched
+            if any(self._cluster.iterdir()):
+                raise PostgresUnavailable(
+                    f"{self._cluster} is not empty and no database; choose another data directory"
+                )
+            self._cluster.rmdir()
         self._data_dir.chmod(self._data_dir.stat().st_mode | 0o111)
         account.own(fresh)
         made = subprocess.run(

@@ -16,9 +16,15 @@ import psutil
 
 from meterline.store.errors import PostgresUnavailable
 
-# The kernel tells a postmaster to stop when its supervisor dies; until then it is
-# given time to do so.
-_PATIENCE = ((None, 1.0), (signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+# The kernel tells a postmaster to stop when its supervisor dies; until then it is given time.
+_LIVING_POSTMASTER = (
+    (None, 1.0),
+    (signal.SIGINT, 8.0),
+    (signal.SIGQUIT, 3.0),
+    (signal.SIGKILL, 3.0),
+)
+# Children leave once they miss their postmaster, unless they are busy with a query.
+_DEAD_POSTMASTER = ((None, 0.5), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 3.0))
 
 
 def clear_leftovers(cluster: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -28,31 +34,29 @@ def clear_leftovers(cluster: Path, *, sleep: Callable[[float], None] = time.slee
     Raises PostgresUnavailable if a process will not go.
     """
     pid_file = cluster / "postmaster.pid"
-    for number, seconds in _PATIENCE:
-        if not _processes(cluster):
+    postmaster = _postmaster_pid(pid_file)
+    living = postmaster in {process.pid for process in _processes(cluster)}
+    for number, seconds in _LIVING_POSTMASTER if living else _DEAD_POSTMASTER:
+        processes = _processes(cluster)
+        if not processes:
             break
-        _signal(cluster, pid_file, number)
+        if number is not None:
+            _signal(processes, postmaster, number)
         deadline = time.monotonic() + seconds
         while _processes(cluster) and time.monotonic() < deadline:
-            sleep(0.05)
+            sleep(0.02)
     left = [process.pid for process in _processes(cluster)]
     if left:
         raise PostgresUnavailable(f"processes {left} still use {cluster} and do not end")
     pid_file.unlink(missing_ok=True)
 
 
-def _signal(cluster: Path, pid_file: Path, number: signal.Signals | None) -> None:
-    """Signal the postmaster, which ends its children in order; where it is dead, its children."""
-    if number is None:
-        return
-    processes = _processes(cluster)
-    postmaster = _postmaster_pid(pid_file)
+def _signal(
+    processes: list[psutil.Process], postmaster: int | None, number: signal.Signals
+) -> None:
+    """Signal the postmaster, which ends its children in order; where it is gone, its children."""
     chosen = [process for process in processes if process.pid == postmaster] or processes
-    if number is signal.SIGKILL:
-        chosen = processes
-    elif chosen is processes and number is signal.SIGINT:
-        return  # it would only cancel a query; children leave once they miss their postmaster
-    for process in chosen:
+    for process in processes if number is signal.SIGKILL else chosen:
         try:
             process.send_signal(number)
         except psutil.NoSuchProcess:  # gone meanwhile, as wished
