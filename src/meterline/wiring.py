@@ -92,7 +92,7 @@ def run_work(settings: Settings) -> None:
     """Metering: from the log to usage. Looks after the time partitions as well, for want of a better place."""
     from meterline.log.postgres import PostgresLogReader
     from meterline.metering.worker import run_worker
-    from meterline.stream.cycle import EVENTS_LIMIT
+    from meterline.stream.cycle import Pace
 
     stop = _stop_on_signal()
     upkeep = threading.Thread(
@@ -104,7 +104,7 @@ def run_work(settings: Settings) -> None:
         lambda: PostgresLogReader(settings.database_url),
         new_id=uuid4,
         stopping=stop.is_set,
-        events_limit=EVENTS_LIMIT,
+        pace=Pace(),
     )
 
 

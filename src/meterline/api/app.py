@@ -20,11 +20,14 @@ from meterline.api import health
 from meterline.api.auth import BearerAuthentication, require_scope
 from meterline.api.components import Components
 from meterline.api.errors import EXCEPTION_HANDLERS, AnyRequest, request_id
+from meterline.api.idempotency import IdempotencyMiddleware
 from meterline.api.requests import workspace_of
 from meterline.api.wire import JsonBody
+from meterline.metering.gateway import IngestGateway
 from meterline.services.environments import Principal
+from meterline.stream.group_commit import GroupCommit
 
-BODY_BYTES_MAX = 10_000_000
+BODY_BYTES_MAX = 16 * 1024 * 1024
 
 API_MODULES = [
     f"meterline.api.{name}"
@@ -50,9 +53,13 @@ API_MODULES = [
 def create_app(components: Components) -> Litestar:
     """The application over `components`. Whoever opened them closes them."""
     web = _routes("meterline.web.routes")
+    gateway = IngestGateway(GroupCommit(components.log))
     return Litestar(
         [*health.routes, api_router(), *web],
-        dependencies={"components": Provide(_components, sync_to_thread=False)},
+        dependencies={
+            "components": Provide(_components, sync_to_thread=False),
+            "gateway": Provide(_gateway, sync_to_thread=False),
+        },
         exception_handlers=EXCEPTION_HANDLERS,
         before_send=[_with_request_id],
         openapi_config=OpenAPIConfig(
@@ -66,7 +73,8 @@ def create_app(components: Components) -> Litestar:
             security=[{"bearer": []}],
         ),
         request_max_body_size=BODY_BYTES_MAX,
-        state=State({"components": components}),
+        state=State({"components": components, "gateway": gateway}),
+        on_shutdown=[gateway.close],
         debug=False,
         logging_config=None,
     )
@@ -84,7 +92,7 @@ def api_router() -> Router:
         },
         dto=JsonBody,
         guards=[require_scope],
-        middleware=[BearerAuthentication],
+        middleware=[BearerAuthentication, IdempotencyMiddleware],
     )
 
 
@@ -96,6 +104,10 @@ def _routes(module: str) -> list[ControllerRouterHandler]:
 
 def _components(state: State) -> Any:
     return state.components
+
+
+def _gateway(state: State) -> Any:
+    return state.gateway
 
 
 def _principal(request: AnyRequest) -> Any:

@@ -35,7 +35,8 @@ ENDS = "SELECT partition, next_offset, events FROM log_partition ORDER BY partit
 # A day of slack, so that a clock set back cannot hide a record from the look-up by time partition.
 READ = """
 SELECT r.environment_id, r.partition, r.record_offset, r.events, r.appended_at, r.value
-  FROM unnest(%(partitions)s::integer[], %(offsets)s::bigint[], %(since)s::timestamptz[]) AS at (partition, first, since),
+  FROM unnest(%(partitions)s::integer[], %(offsets)s::bigint[], %(since)s::timestamptz[])
+       AS at (partition, first, since),
        LATERAL (
            SELECT environment_id, partition, record_offset, events, appended_at, value,
                   sum(events) OVER (ORDER BY record_offset) - events AS events_before

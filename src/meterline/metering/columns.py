@@ -70,11 +70,9 @@ def _read(values: list[bytes], names: list[str]) -> pl.DataFrame:
         "timestamp": pl.Int64,
     }
     if names:
-        schema["properties"] = pl.Struct({name: pl.String for name in names})
-    if not values:
-        frame = pl.DataFrame(schema=schema)
-    else:
-        frame = pl.read_ndjson(io.BytesIO(b"\n".join(values)), schema=schema)
+        schema["properties"] = pl.Struct(dict.fromkeys(names, pl.String))
+    text = io.BytesIO(b"\n".join(values))
+    frame = pl.read_ndjson(text, schema=schema) if values else pl.DataFrame(schema=schema)
     return frame.select(
         "transaction_id",
         "customer_id",

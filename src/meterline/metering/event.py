@@ -153,7 +153,8 @@ def _check_properties(place: int, properties: dict[str, Any]) -> None:
 def _window_message(place: int, timestamp: datetime, earliest: datetime, latest: datetime) -> str:
     at = timestamp.astimezone(UTC).isoformat()
     if timestamp < earliest:
-        return f"[{place}].timestamp: {at} is more than {BACKDATING_WINDOW.days} days ago (before {earliest.isoformat()})"
+        days = BACKDATING_WINDOW.days
+        return f"[{place}].timestamp: {at} is more than {days} days ago (before {earliest.isoformat()})"
     return f"[{place}].timestamp: {at} is more than 24 hours ahead (after {latest.isoformat()})"
 
 

@@ -42,3 +42,7 @@ class IngestGateway:
             ],
         )
         return len(checked)
+
+    async def close(self) -> None:
+        """Keep what was accepted for keeping, then stop."""
+        await self._group_commit.close()

@@ -21,30 +21,22 @@ def live_metrics(
     """Return the metrics that count now, by environment."""
     metrics: dict[int, list[BillableMetric]] = {environment: [] for environment in environments}
     rows = connection.execute(sql.LIVE_METRICS, {"environments": list(environments)})
-    for environment_id, *fields in rows:
-        metrics[environment_id].append(_metric(*fields))
+    for row in rows:
+        metrics[row[0]].append(_metric(row[1:]))
     return metrics
 
 
-def _metric(
-    metric_id: Any,
-    name: str,
-    aggregation: str,
-    aggregation_key: str | None,
-    event_type_filter: dict[str, Any] | None,
-    property_filters: list[dict[str, Any]],
-    group_keys: list[list[str]],
-) -> BillableMetric:
+def _metric(row: tuple[Any, ...]) -> BillableMetric:
+    metric_id, name, aggregation, aggregation_key, event_types, properties, group_keys = row
     return BillableMetric(
         id=metric_id,
         name=name,
         aggregation=Aggregation(aggregation),
         aggregation_key=aggregation_key,
         event_type_filter=None
-        if event_type_filter is None
+        if event_types is None
         else ValueFilter(
-            tuple(event_type_filter.get("in_values") or ()),
-            tuple(event_type_filter.get("not_in_values") or ()),
+            tuple(event_types.get("in_values") or ()), tuple(event_types.get("not_in_values") or ())
         ),
         property_filters=tuple(
             PropertyFilter(
@@ -53,7 +45,7 @@ def _metric(
                 tuple(one.get("in_values") or ()),
                 tuple(one.get("not_in_values") or ()),
             )
-            for one in property_filters
+            for one in properties
         ),
         group_keys=tuple(tuple(key) for key in group_keys),
     )

@@ -16,7 +16,7 @@ import structlog
 from meterline.metering.seen import PostgresSeen
 from meterline.metering.sink import MeteringSink
 from meterline.store.ownership import WorkerLease, wait_before_retry
-from meterline.stream.cycle import Cycle
+from meterline.stream.cycle import Cycle, Pace
 from meterline.stream.errors import Fenced, Indeterminate
 from meterline.stream.log import LogReader
 
@@ -38,13 +38,13 @@ def run_worker(
     *,
     new_id: Callable[[], UUID],
     stopping: Callable[[], bool],
-    events_limit: int,
+    pace: Pace,
 ) -> None:
     """Meter until `stopping`. An outage of PostgreSQL is waited out; a fence means starting over as a stranger."""
     attempt = 0
     while not stopping():
         try:
-            _run_once(url, open_reader, new_id(), stopping, events_limit)
+            _run_once(url, open_reader, new_id(), stopping, pace)
             attempt = 0
         except Fenced as fenced:
             logger.warning("fenced", reason=str(fenced))
@@ -60,7 +60,7 @@ def _run_once(
     open_reader: OpenReader,
     worker_id: UUID,
     stopping: Callable[[], bool],
-    events_limit: int,
+    pace: Pace,
 ) -> None:
     lease = WorkerLease(url, worker_id)
     try:
@@ -76,7 +76,7 @@ def _run_once(
             return stopping()
 
         try:
-            Cycle(reader, sink, lease, events_limit=events_limit).run(stopping_and_reporting)
+            Cycle(reader, sink, lease, pace).run(stopping_and_reporting)
         finally:
             _report(lease.slot, sink)
             reader.close()

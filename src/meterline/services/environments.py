@@ -164,8 +164,13 @@ async def now(database: Database, principal: Principal, wall_clock: datetime) ->
     """Return the time in the principal's environment: a sandbox's own clock, else `wall_clock`."""
     if not principal.sandbox:
         return wall_clock
+    return await now_in(database, principal.environment_id, wall_clock)
+
+
+async def now_in(database: Database, environment_id: int, wall_clock: datetime) -> datetime:
+    """Return the time in an environment, whoever asks."""
     async with database.installation() as connection:
-        row = await store.clock_of(connection, principal.environment_id)
+        row = await store.clock_of(connection, environment_id)
     clock: datetime | None = None if row is None else row["clock"]
     return wall_clock if clock is None else clock
 
@@ -210,9 +215,17 @@ _CACHES: WeakKeyDictionary[Database, TokenCache] = WeakKeyDictionary()
 async def authenticate(
     database: Database, token: str, *, monotonic: Callable[[], float] = time.monotonic
 ) -> Principal | None:
-    """Return whom the token stands for, or None. Unknown tokens are not cached: no crowding out."""
+    """Return whom the token stands for, or None."""
+    return await principal_of(database, token_hash(token), monotonic=monotonic)
+
+
+async def principal_of(
+    database: Database, hashed: bytes, *, monotonic: Callable[[], float] = time.monotonic
+) -> Principal | None:
+    """Return whom the token of this hash stands for, or None. Unknown ones are not cached: no
+    crowding out.
+    """
     cache = _CACHES.setdefault(database, TokenCache())
-    hashed = token_hash(token)
     at = monotonic()
     known = cache.get(hashed, at)
     if known is not None:

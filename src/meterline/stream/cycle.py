@@ -18,13 +18,21 @@ from typing import Protocol, TypeVar
 
 from meterline.stream.log import LogReader, Position, Record
 
-# A batch this large amortises what a transaction costs; more would only make events older.
-EVENTS_LIMIT = 60_000
-# Cycles start no more often than this: under load a batch gathers, and a customer's events fold into fewer rows.
-CYCLE_SECONDS_MIN = 0.1
 IDLE_SECONDS = 0.5
 
 Prepared = TypeVar("Prepared")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much a cycle takes on.
+
+    `events_limit`: a batch this large amortises what a transaction costs; more would only make events older.
+    `cycle_seconds_min`: cycles start no more often, so that a batch gathers and folds into fewer rows.
+    """
+
+    events_limit: int = 60_000
+    cycle_seconds_min: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +87,15 @@ class Cycle:
         reader: LogReader,
         sink: Sink[Prepared],
         ownership: Ownership,
+        pace: Pace,
         *,
-        events_limit: int = EVENTS_LIMIT,
-        cycle_seconds_min: float = CYCLE_SECONDS_MIN,
         monotonic: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._reader = reader
         self._sink = sink
         self._ownership = ownership
-        self._events_limit = events_limit
-        self._cycle_seconds_min = cycle_seconds_min
+        self._pace = pace
         self._monotonic = monotonic
         self._pause = pause
         self._claims: dict[int, Claim] = {}
@@ -106,7 +112,7 @@ class Cycle:
                     self._settle()
                 started = self._monotonic()
                 records = self._reader.read(
-                    list(self._reading.values()), events_limit=self._events_limit
+                    list(self._reading.values()), events_limit=self._pace.events_limit
                 )
                 if not records:
                     _finish(under_way)
@@ -116,8 +122,10 @@ class Cycle:
                 prepared = self._sink.prepare(records)
                 _finish(under_way)
                 under_way = committer.submit(self._sink.commit, prepared, self._advance(records))
-                if sum(record.events for record in records) < self._events_limit // 2:
-                    self._pause(max(0.0, started + self._cycle_seconds_min - self._monotonic()))
+                if sum(record.events for record in records) < self._pace.events_limit // 2:
+                    self._pause(
+                        max(0.0, started + self._pace.cycle_seconds_min - self._monotonic())
+                    )
             _finish(under_way)
 
     def _settle(self) -> None:

@@ -72,8 +72,9 @@ class GroupCommit:
 
     async def close(self) -> None:
         """Finish what was submitted, then stop."""
-        while self._group.waiters or self._bytes_under_way:
-            await asyncio.sleep(LINGER_SECONDS)
+        waiting = [waiter for waiter in self._group.waiters if not waiter.done()]
+        if waiting:
+            await asyncio.wait(waiting)
         if self._flusher is not None:
             self._flusher.cancel()
 

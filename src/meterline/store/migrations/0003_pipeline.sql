@@ -168,7 +168,7 @@ CREATE TABLE unmatched_customer (
     last_at        timestamptz NOT NULL,
     PRIMARY KEY (environment_id, ingest_key)
 );
-CALL guard_by_environment('unmatched_customer', 'SELECT');
+CALL guard_by_environment('unmatched_customer', 'SELECT, INSERT, UPDATE');
 
 -- One row a cycle and environment: whose usage changed. The spend stage deletes what it has rated.
 CREATE TABLE usage_touch (
@@ -179,7 +179,7 @@ CREATE TABLE usage_touch (
     appended_at    timestamptz NOT NULL,       -- of the oldest event in it: freshness counts from here
     PRIMARY KEY (environment_id, touch_id)
 );
-CALL guard_by_environment('usage_touch', 'SELECT, INSERT');
+CALL guard_by_environment('usage_touch', 'SELECT, INSERT, DELETE');
 
 -- Spend of the running billing period by contract and product, as last rated.
 CREATE TABLE spend (
@@ -194,4 +194,4 @@ CREATE TABLE spend (
     rated_at       timestamptz NOT NULL,
     PRIMARY KEY (environment_id, contract_id, period_start, product_id)
 ) WITH (fillfactor = 70);
-CALL guard_by_environment('spend', 'SELECT');
+CALL guard_by_environment('spend', 'SELECT, INSERT, UPDATE, DELETE');

@@ -1,0 +1,1 @@
+"""The benchmarks: every figure that README states, with the command that prints it again."""
