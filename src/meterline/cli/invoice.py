@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from meterline import display
 from meterline.cli import tables
 from meterline.cli.client import (
     DataDirOption,
@@ -68,7 +69,7 @@ def print_invoice(customer: str, one: dict[str, Any]) -> None:
     start, end = one.get("start_timestamp"), one.get("end_timestamp")
     period = f"{start[:10]} to {end[:10]}" if start and end else ""
     rows = [_row(line) for line in one["line_items"]]
-    total = tables.amount(one["total"], one["credit_type"]["name"])
+    total = display.amount(one["total"], one["credit_type"]["name"])
     rows.append(("", "", "", "", "[bold]Total[/]", f"[bold]{total}[/]"))
     tables.show(f"{customer} · {one['status'].lower()} · {period}", COLUMNS, rows)
 
@@ -84,7 +85,7 @@ def _row(line: dict[str, Any]) -> tuple[str, ...]:
         line["name"],
         tables.groups(grouped),
         f"{tier['level']}" if tier else "",
-        tables.quantity(line.get("quantity")),
-        tables.unit_price(line["unit_price"], unit) if line.get("unit_price") is not None else "",
-        tables.amount(line["total"], unit),
+        display.quantity(line.get("quantity")),
+        display.unit_price(line["unit_price"], unit) if line.get("unit_price") is not None else "",
+        display.amount(line["total"], unit),
     )

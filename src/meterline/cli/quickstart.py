@@ -16,7 +16,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from meterline.cli import apply, event_file, ingest, invoice, tables
+from meterline import display
+from meterline.cli import apply, event_file, ingest, invoice
 from meterline.cli.client import (
     CommandError,
     DataDirOption,
@@ -89,7 +90,7 @@ def quickstart(
                 invoice.print_invoice(found["name"], draft)
     rest = len(wanted.customers) - INVOICES_SHOWN
     if rest > 0:
-        typer.echo(f"\n… and {tables.quantity(rest)} more: meterline invoice CUSTOMER")
+        typer.echo(f"\n… and {display.quantity(rest)} more: meterline invoice CUSTOMER")
 
 
 def pricing(

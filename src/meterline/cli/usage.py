@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from meterline import display
 from meterline.cli import tables
 from meterline.cli.client import (
     CommandError,
@@ -123,12 +124,12 @@ def _print(customer: str, rows: list[dict[str, Any]], *, grouped: bool) -> None:
         at = row["start_timestamp"][:16].replace("T", " ")
         if grouped:
             lines += [
-                (row["billable_metric_name"], at, name, tables.quantity(value))
+                (row["billable_metric_name"], at, name, display.quantity(value))
                 for name, value in sorted((row.get("groups") or {}).items())
                 if value is not None
             ]
         elif row["value"]:
-            lines.append((row["billable_metric_name"], at, tables.quantity(row["value"])))
+            lines.append((row["billable_metric_name"], at, display.quantity(row["value"])))
     columns = [("Metric", False), ("From (UTC)", False), ("Quantity", True)]
     if grouped:
         columns.insert(2, ("Group", False))
