@@ -59,7 +59,9 @@ async def open_api(settings: Settings) -> AsyncIterator[object]:
         Database(settings.database_url, connections_max=settings.database_connections) as database,
         PostgresLogWriter(settings.database_url) as log,
     ):
-        yield create_app(Components(database=database, log=log, clock=wall_clock, new_id=uuid4))
+        yield create_app(
+            Components(database=database, log=log, records=log, clock=wall_clock, new_id=uuid4)
+        )
 
 
 def run_serve(settings: Settings) -> None:

@@ -34,6 +34,7 @@ API_MODULES = [
     for name in (
         "v1.ingest",
         "v1.pipeline",
+        "v1.unmatched",
         "v1.usage",
         "v1.events",
         "v1.invoices",

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from meterline.store.database import Database
-from meterline.stream.log import LogWriter
+from meterline.stream.log import LogWriter, RecordLookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,5 +17,6 @@ class Components:
 
     database: Database
     log: LogWriter
+    records: RecordLookup
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
