@@ -26,9 +26,10 @@ async def readyz(components: Components) -> Response[bytes] | dict[str, str]:
         async with asyncio.timeout(READY_SECONDS_MAX):
             async with components.database.installation() as connection:
                 await connection.execute("SELECT 1")
+        partitions = components.log.partitions
     except Exception as error:  # whatever is wrong, the answer is the same: not ready
         return error_reply(503, f"not ready: {error}", {"Retry-After": "1"})
-    return {"status": "ready"}
+    return {"status": "ready", "partitions": str(partitions)}
 
 
 @get("/metrics", sync_to_thread=False, include_in_schema=False)

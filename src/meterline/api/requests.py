@@ -9,7 +9,6 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 import msgspec
-from litestar.params import Parameter
 
 from meterline.api.components import Components
 from meterline.core.errors import Invalid
@@ -30,8 +29,8 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 CustomFields = dict[str, Annotated[str, msgspec.Meta(max_length=200)]]
 
 # The cursor and page size of lists that take them in the query string, POST lists too.
-NextPage = Annotated[str | None, Parameter(query="next_page", required=False)]
-Limit = Annotated[int | None, Parameter(query="limit", required=False)]
+NextPage = str | None
+Limit = int | None
 
 
 class Body(msgspec.Struct, kw_only=True):

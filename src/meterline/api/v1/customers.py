@@ -180,7 +180,7 @@ async def update_config(workspace: Workspace, customer_id: str, data: UpdateConf
 
 
 @get("/v1/customers/{customer_id:str}/billable-metrics")
-async def list_customer_metrics(  # noqa: PLR0913, PLR0917
+async def list_customer_metrics(
     workspace: Workspace,
     customer_id: str,
     limit: Limit = None,

@@ -160,4 +160,5 @@ CREATE TABLE idempotent_reply (
     created_at     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (environment_id, idempotency_key)
 );
+CREATE INDEX idempotent_reply_age ON idempotent_reply (environment_id, created_at);
 CALL guard_by_environment('idempotent_reply', 'SELECT, INSERT, UPDATE, DELETE');
