@@ -2,7 +2,7 @@
 each customer.
 """
 
-from meterline.core.rating.charges import Charge, charges, product_totals
+from meterline.core.rating.charges import Charge, Unpriced, charges, product_totals, unpriced
 from meterline.core.rating.compilation import PriceList, rate_plan
 from meterline.core.rating.piece import Piece, PriceModel
 from meterline.core.rating.plan import RatePlan
@@ -17,11 +17,13 @@ __all__ = [
     "RatePlan",
     "RateSegment",
     "TierPosition",
+    "Unpriced",
     "bands",
     "charges",
     "product_totals",
     "rate_at",
     "rate_plan",
     "rate_segments",
+    "unpriced",
     "walk",
 ]

@@ -75,6 +75,32 @@ def product_totals(
     return totals
 
 
+class Unpriced(NamedTuple):
+    """Usage of a product that the card has no entitled rate for, at any time in the period.
+
+    `values`: of the grouping's pricing key, then of its presentation key.
+    """
+
+    product: ProductPlan
+    grouping: Grouping
+    values: GroupValues
+
+
+def unpriced(plan: RatePlan, usage: UsageBook) -> list[Unpriced]:
+    """Return the usage that `charges` passes over for want of a price, so that it can be shown."""
+    return [
+        Unpriced(product, grouping, values)
+        for product in plan.products
+        for grouping in product.groupings
+        for values, of_stints in _groups(grouping, usage).items()
+        if any(
+            part is not None and not stint.prices.get(values[: len(grouping.pricing_key)])
+            for stint, parts in zip(grouping.stints, of_stints, strict=True)
+            for part in parts
+        )
+    ]
+
+
 def _add_charges(
     found: list[Charge], product: ProductPlan, grouping: Grouping, usage: UsageBook
 ) -> None:

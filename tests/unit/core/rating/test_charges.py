@@ -26,7 +26,7 @@ from meterline.core.catalogue import (
 )
 from meterline.core.contract import UsageFilter
 from meterline.core.metric import Aggregation
-from meterline.core.rating import PriceList, RatePlan, charges, product_totals, rate_plan
+from meterline.core.rating import PriceList, RatePlan, charges, product_totals, rate_plan, unpriced
 from meterline.core.usage import GroupValues, Latest, SegmentUsage
 
 MID, LATE = utc(2026, 11, 15, 7), utc(2026, 11, 20)
@@ -126,6 +126,10 @@ def test_tiers_count_separately_for_each_group_value() -> None:
         (("eu", "u"), 0, 1, 100, 1000),
         (("us", "u"), 0, 1, 100, 1000),
         (("us", "u"), 0, 2, 1, 8),
+    ]
+    assert [found.values for found in unpriced(plan, {uid(1): usage})] == [
+        ("moon", "u"),
+        (None, "u"),
     ]
 
 
