@@ -111,10 +111,15 @@ class Platform:
     def pids(self, role: str) -> list[int]:
         """Return the processes of `serve`, `work`, `rate` or `postgres` (the postmaster)."""
         assert self.process is not None
-        children = psutil.Process(self.process.pid).children()
-        if role == "postgres":
-            return [child.pid for child in children if child.name() == "postgres"]
-        return [child.pid for child in children if child.cmdline()[-1:] == [role]]
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            try:
+                names = (child.name(), *child.cmdline()[-1:])
+            except psutil.NoSuchProcess:  # ended meanwhile, or a zombie
+                continue
+            if role in names:
+                found.append(child.pid)
+        return found
 
     def new_environment(
         self, name: str, *, sandbox: bool = False, clock: datetime | None = None

@@ -9,7 +9,6 @@ import socket
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -138,8 +137,7 @@ def _roles(settings: Settings, logs: Path) -> list[Role]:
     environment = child_environment(os.environ, settings.as_environment(), pid=os.getpid())
     roles = [python_role("serve", 0, environment, logs)]
     roles += [python_role("work", number, environment, logs) for number in range(settings.workers)]
-    if find_spec("meterline.services.spend_stage"):
-        roles.append(python_role("rate", 0, environment, logs))
+    roles.append(python_role("rate", 0, environment, logs))
     return roles
 
 

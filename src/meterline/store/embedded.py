@@ -98,7 +98,7 @@ class EmbeddedPostgres:
         programs = programs_folder()
         self._data_dir.mkdir(parents=True, exist_ok=True)
         account = choose_account(self._data_dir, owner=self._cluster_owner(), programs=programs)
-        clear_leftovers(self._cluster)
+        clear_leftovers(self._cluster, self._socket_dir)
         _own_socket_folder(self._socket_dir, account)
         if not (self._cluster / "PG_VERSION").exists():
             self._initialise(account, programs)

@@ -27,9 +27,12 @@ _LIVING_POSTMASTER = (
 _DEAD_POSTMASTER = ((None, 0.5), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 3.0))
 
 
-def clear_leftovers(cluster: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Stop whatever still runs on `cluster`, gently first, and remove a stale pid file.
+def clear_leftovers(
+    cluster: Path, socket_dir: Path, *, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Stop whatever still runs on `cluster`, gently first, and remove stale lock files.
 
+    The socket's lock file names a pid as well, and PostgreSQL takes even a zombie's for alive.
     The caller holds the data directory's lock, so nobody rightfully uses the cluster.
     Raises PostgresUnavailable if a process will not go.
     """
@@ -48,7 +51,8 @@ def clear_leftovers(cluster: Path, *, sleep: Callable[[float], None] = time.slee
     left = [process.pid for process in _processes(cluster)]
     if left:
         raise PostgresUnavailable(f"processes {left} still use {cluster} and do not end")
-    pid_file.unlink(missing_ok=True)
+    for stale in (pid_file, *socket_dir.glob(".s.PGSQL.*")):
+        stale.unlink(missing_ok=True)
 
 
 def _signal(
