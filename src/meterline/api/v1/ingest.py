@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Request, Response
+from litestar import Request
 from prometheus_client import Counter
 
 from meterline.api.components import Components
@@ -30,7 +30,7 @@ _refused = Counter("meterline_ingest_refused", "Requests refused, by status", ["
 )
 async def ingest(
     request: Request[Principal, Any, Any], components: Components, gateway: IngestGateway
-) -> Response[bytes]:
+) -> None:
     """Keep the events of the request durably, all of them or none."""
     principal = request.user
     try:
@@ -48,7 +48,6 @@ async def ingest(
         _refused.labels("413").inc()
         raise ApiError(413, str(error)) from error
     _accepted.inc(accepted)
-    return Response(b"", media_type="application/json")
 
 
 routes = [ingest]

@@ -1,0 +1,15 @@
+"""`python -m bench [NAME [OPTIONS]]`: one benchmark, or all of them. One JSON object a line."""
+
+import sys
+
+from bench import pipeline
+
+BENCHMARKS = {"pipeline": pipeline.main}
+
+if __name__ == "__main__":
+    name, *options = sys.argv[1:] or [""]
+    for known, run in BENCHMARKS.items():
+        if name in ("", known):
+            run(options)
+    if name and name not in BENCHMARKS:
+        sys.exit(f"no benchmark {name!r}; there are: {', '.join(BENCHMARKS)}")
