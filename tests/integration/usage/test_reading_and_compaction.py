@@ -13,7 +13,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from tests.usage_rows import Observation, expected, write
+from tests.support.usage_rows import Observation, expected, write
 
 from meterline.core.metric import Aggregation, BillableMetric
 from meterline.core.usage import merge_all, value
