@@ -14,6 +14,7 @@ MODULES = {
     "up": "meterline.cli.up",
     "demo": "meterline.cli.demo",
     "apply": "meterline.cli.apply",
+    "quickstart": "meterline.cli.quickstart",
     "ingest": "meterline.cli.ingest",
     "usage": "meterline.cli.usage",
     "invoice": "meterline.cli.invoice",

@@ -21,6 +21,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 logger = structlog.get_logger()
 
 HEARTBEAT_SECONDS = 15.0
+FIRST_READING_SECONDS_MAX = 10.0
 # A stream ends now and then, and the browser comes back at once: so its session is looked at again.
 STREAM_SECONDS_MAX = 300.0
 
@@ -74,9 +75,13 @@ class Channel(Generic[T]):
 
     async def latest(self) -> Reading[T]:
         """Return the newest reading, waiting for the first. Raises what the first one raised."""
-        self._keep_alive()
-        if not self._readings:
+        if not self._has_fresh_reading() and not self.is_running:
             await self._take()
+        self._keep_alive()
+        if not self._readings:  # another reader has started it and waits as well
+            async with asyncio.timeout(FIRST_READING_SECONDS_MAX):
+                while not self._readings:
+                    await asyncio.sleep(0.02)
         return self._readings[-1]
 
     async def news(self) -> AsyncGenerator[Reading[T] | None]:
@@ -96,6 +101,10 @@ class Channel(Generic[T]):
             self._watchers -= 1
             self._keep_alive()
 
+    def _has_fresh_reading(self) -> bool:
+        age = (self._clock() - self._readings[-1].at).total_seconds() if self._readings else None
+        return age is not None and age < self._interval_seconds
+
     def _keep_alive(self) -> None:
         self._wanted_until = asyncio.get_running_loop().time() + self._idle_seconds
         if not self.is_running:
@@ -103,7 +112,9 @@ class Channel(Generic[T]):
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        due = loop.time()
+        # `latest` may just have taken the first: two at once would make a rate of next to no time.
+        due = loop.time() + (self._interval_seconds if self._has_fresh_reading() else 0.0)
+        await asyncio.sleep(due - loop.time())
         while self._watchers or loop.time() < self._wanted_until:
             try:
                 await self._take()

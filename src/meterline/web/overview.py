@@ -79,7 +79,7 @@ def view(readings: Sequence[Reading[OverviewFigures]], trouble: str | None) -> d
         "spend": display.amount(now.spent.total),
         "spend_note": _pace(readings),
         "unmatched": display.quantity(unmatched),
-        "unmatched_note": "events of no customer or metric",
+        "unmatched_note": "no customer or no metric",
         "unmatched_state": "warn" if unmatched else "",
         "by_product": [
             {

@@ -255,7 +255,7 @@ def _line(line: LineItem) -> InvoiceLine:
     return InvoiceLine(
         product=line.name,
         groups=[(name, ABSENT if value is None else value) for name, value in values.items()],
-        tier="" if line.tier is None else f"Tier {line.tier.level}",
+        tier="" if line.tier is None else str(line.tier.level),
         quantity=line.quantity,
         unit_price=line.unit_price,
         amount=line.total,

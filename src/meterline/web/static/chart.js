@@ -26,10 +26,21 @@ const charts = (() => {
     return [times, ...sums.reverse()];
   }
 
+  // Times in the reader's own way; the day where one begins.
+  const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+  function clock(_, ticks) {
+    const step = ticks.length > 1 ? ticks[1] - ticks[0] : 60;
+    const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: step < 60 ? "2-digit" : undefined });
+    return ticks.map((tick) => {
+      const at = new Date(tick * 1000);
+      return step >= 3600 && at.getHours() === 0 ? day.format(at) : time.format(at);
+    });
+  }
+
   function axes(unit) {
     const common = { stroke: style("--quiet"), grid: { stroke: style("--line"), width: 1 }, ticks: { show: false }, font: `11px ${style("--font")}` };
     const values = (_, ticks) => ticks.map((tick) => (unit === "usd" ? "$" : "") + compact.format(tick));
-    return [{ ...common, grid: { show: false }, space: 70 }, { ...common, size: 62, values }];
+    return [{ ...common, grid: { show: false }, space: 84, size: 30, values: clock }, { ...common, size: 62, values }];
   }
 
   function tooltip(unit, names, raw) {
