@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 
 from meterline.api.requests import (
     Instant,
@@ -106,7 +106,7 @@ async def list_invoices(  # noqa: PLR0913, PLR0917 - one argument a query parame
     workspace: Workspace,
     customer_id: str,
     status: Text = None,
-    type_: Annotated[str | None, Parameter(query="type", required=False)] = None,
+    type_: Annotated[str | None, QueryParameter(name="type", required=False)] = None,
     contract_id: Text = None,
     credit_type_id: Text = None,
     starting_on: Text = None,
@@ -127,7 +127,9 @@ async def list_invoices(  # noqa: PLR0913, PLR0917 - one argument a query parame
         ending_before=_instant("ending_before", ending_before),
         newest_first=_newest_first(sort),
     )
-    request = page_request("invoices", next_page, limit or DRAFTS_DEFAULT, customer, wanted)
+    request = page_request(
+        "invoices", next_page, DRAFTS_DEFAULT if limit is None else limit, customer, wanted
+    )
     page = await invoices.page(workspace, customer, wanted, request)
     shown = [invoice_detail(one, skip_zero_qty_line_items) for one in page.rows]
     return InvoicesReply(data=shown, next_page=page.next_page)
