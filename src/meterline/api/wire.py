@@ -37,7 +37,8 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     if _NUL.search(body):
         raise ApiError(400, "the body holds a NUL character (\\u0000), which cannot be stored")
     try:
-        return decoder.decode(body)
+        # As text, for the decoder would let pass what is no UTF-8 in fields it ignores.
+        return decoder.decode(body.decode())
     except msgspec.ValidationError as error:
         raise ApiError(400, _in_words(str(error))) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -87,7 +87,7 @@ async def _serve(
             server_box.append(server)
             ready.append(Service(f"http://127.0.0.1:{port}", url, token, read, ingest, other))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
-            while not server.started and not serving.done():
+            while not server.started and not serving.done():  # noqa: ASYNC110  (uvicorn has no event)
                 await asyncio.sleep(0.01)
             started.set()
             await serving
@@ -95,13 +95,13 @@ async def _serve(
         started.set()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sdk(service: Service) -> Iterator[Metronome]:
     with service.sdk() as client:
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def http(service: Service) -> Iterator[httpx.Client]:
     with service.http() as client:
         yield client

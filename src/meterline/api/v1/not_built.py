@@ -38,6 +38,7 @@ POST /v1/contracts/customerCredits/updateEndDate
 POST /v1/invoices/void
 POST /v1/invoices/regenerate
 POST /v1/customers/{customer_id:str}/addCharge
+GET  /v1/customers/{customer_id:str}/invoices/{invoice_id:str}/pdf
 POST /v1/alerts/create
 POST /v1/alerts/archive
 POST /v1/customer-alerts/get
