@@ -368,12 +368,12 @@ def sdk_routes() -> Iterator[tuple[str, str]]:
     """Every method and path that the SDK calls."""
     root = Path(metronome.__file__).parent / "resources"
     call = re.compile(
-        r"self\._(get_api_list|get|post|put|patch|delete)\(\s*(?:path_template\(\s*)?f?\"(/v[^\"]*)\"([^)]*)"
+        r"self\._(get_api_list|get|post|put|patch|delete)\(\s*(?:path_template\(\s*)?f?\"(/v[^\"]*)\""
     )
     for source in root.rglob("*.py"):
         text = source.read_text()
         for match in call.finditer(text):
-            verb, path, rest = match.groups()
+            verb, path = match.group(1), match.group(2)
             tail = text[match.start() : match.start() + 1500]
             if verb == "get_api_list":
                 verb = "post" if re.search(r'method="post"', tail.split("def ")[0]) else "get"
