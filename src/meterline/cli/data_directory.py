@@ -31,7 +31,7 @@ class DataDirectory:
         """The folder of the roles' logs."""
         return self.path / "logs"
 
-    def acquire(self, *, url: str) -> None:
+    def acquire(self) -> None:
         """Take the directory until this process ends. Raises DataDirectoryInUse naming who has it."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -47,11 +47,13 @@ class DataDirectory:
             raise DataDirectoryInUse(
                 f"{self.path} is in use by {holder}; stop that one, or choose another --data-dir"
             ) from None
-        lock.truncate(0)
-        lock.write(f"`meterline up` with pid {os.getpid()} at {url}\n")
-        lock.flush()
         self._lock = lock  # closing the file would give the lock back
         self._endpoint.unlink(missing_ok=True)  # of a predecessor that was killed
+        self._sign(f"`meterline up` with pid {os.getpid()}, which is starting")
+
+    def announce(self, url: str) -> None:
+        """Say in the lock where its holder will listen, for whoever finds the directory taken."""
+        self._sign(f"`meterline up` with pid {os.getpid()} at {url}")
 
     def publish(self, *, url: str, token: str, database_url: str) -> None:
         """Write endpoint.json, whole or not at all."""
@@ -84,6 +86,13 @@ class DataDirectory:
         if not path.exists():
             _write_private(path, new_token() + "\n")
         return path.read_text(encoding="utf-8").strip()
+
+    def _sign(self, holder: str) -> None:
+        assert self._lock is not None
+        self._lock.seek(0)
+        self._lock.truncate()
+        self._lock.write(holder + "\n")
+        self._lock.flush()
 
     @property
     def _endpoint(self) -> Path:

@@ -110,9 +110,10 @@ class Supervisor:
     stopping: bool = field(default=False, init=False)
 
     def watch_signals(self) -> None:
-        """Stop at SIGTERM, SIGINT or SIGHUP (a closed terminal)."""
+        """Stop at SIGTERM, SIGINT or SIGHUP, unless it is ignored, as under nohup."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._stop_at_signal)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._stop_at_signal)
 
     def run(self, *, ready: Callable[[], bool], on_ready: Callable[[], None]) -> None:
         """Run until told to stop; `on_ready` is called once, when `ready` first says so.

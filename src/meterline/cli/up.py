@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import socket
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -35,6 +36,10 @@ from meterline.store.errors import StoreError
 from meterline.wiring import prepare
 
 READY_PROBE_SECONDS = 2.0
+PORT_SECONDS_MAX = 2.0
+
+# Past any proxy that the environment names: it could not reach this machine's own address.
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 logger = structlog.get_logger()
 
@@ -100,14 +105,15 @@ def up(
 def run_platform(options: UpOptions) -> None:
     """Run until a signal stops it. Raises what is wrong at start; later faults are mended, not raised."""
     directory = DataDirectory(options.data_dir)
-    port = _listening_port(options.host, options.port)
-    url = _public_url(options.host, port)
-    directory.acquire(url=url)
+    directory.acquire()
     configure_logging("up", directory.logs / "up.log")
     postgres = None if options.database_url else EmbeddedPostgres(directory.path)
     supervisor = Supervisor(roles=(), postgres=postgres)
     supervisor.watch_signals()
     try:
+        port = _listening_port(options.host, options.port)
+        url = _public_url(options.host, port)
+        directory.announce(url)
         if postgres is not None:
             postgres.start(cancelled=lambda: supervisor.stopping)
         settings = settings_from(
@@ -147,7 +153,21 @@ async def _accept_token(settings: Settings, token: str) -> None:
 
 
 def _listening_port(host: str, port: int) -> int:
-    """Return the port to use, after trying it: a taken one is better known before anything is started."""
+    """Return the port to use, after trying it: before anything is started is the time to know.
+
+    A taken one is tried again for a moment: a predecessor that was killed may still be going.
+    """
+    deadline = time.monotonic() + PORT_SECONDS_MAX
+    while True:
+        try:
+            return _try_port(host, port)
+        except CannotListen:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def _try_port(host: str, port: int) -> int:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -172,7 +192,7 @@ def _public_url(host: str, port: int) -> str:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=READY_PROBE_SECONDS) as reply:  # noqa: S310 - our own address
+        with _DIRECTLY.open(url, timeout=READY_PROBE_SECONDS) as reply:
             return bool(reply.status == 200)
     except (urllib.error.URLError, OSError):  # not up yet, or not ready
         return False

@@ -22,12 +22,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-import psutil
 import psycopg
 
 from meterline.store.errors import PostgresUnavailable
 from meterline.store.leftovers import clear_leftovers
-from meterline.store.tuning import render_configuration
+from meterline.store.tuning import render_configuration, usable_memory_bytes
 from meterline.store.unprivileged import Account, choose_account
 
 OWNER = "meterline"
@@ -176,7 +175,7 @@ class EmbeddedPostgres:
 
     def _write_configuration(self, account: Account) -> None:
         text = render_configuration(
-            memory_bytes=psutil.virtual_memory().total,
+            memory_bytes=usable_memory_bytes(),
             socket_dir=self._socket_dir,
             durable=self._durable,
         )

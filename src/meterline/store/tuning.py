@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
+
 _MIB = 1024 * 1024
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")  # cgroups(7), version 2
+
+
+def usable_memory_bytes() -> int:
+    """Return the memory of the machine, or what its control group leaves of it."""
+    total = int(psutil.virtual_memory().total)
+    try:
+        limit = _CGROUP_LIMIT.read_text().strip()
+    except OSError:  # another kernel, or the first version of control groups
+        return total
+    return min(total, int(limit)) if limit.isdigit() else total
 
 
 def render_configuration(*, memory_bytes: int, socket_dir: Path, durable: bool) -> str:
     """Return the text of postgresql.conf.
 
-    memory_bytes: of the machine (or its control group). durable=False turns fsync off, for tests
+    memory_bytes: see usable_memory_bytes. durable=False turns fsync off, for tests
     of logic alone.
     """
     shared_buffers_mib = min(256, max(64, memory_bytes // 32 // _MIB))
@@ -33,7 +46,7 @@ def render_configuration(*, memory_bytes: int, socket_dir: Path, durable: bool) 
         "max_wal_size": "3GB",
         "min_wal_size": "256MB",
         "wal_buffers": "16MB",
-        "wal_level": "minimal",
+        "wal_level": "minimal",  # no replicas: copy the stopped directory, or use pg_dump
         "max_wal_senders": 0,
         "shared_buffers": f"{shared_buffers_mib}MB",
         "effective_cache_size": f"{cache_mib}MB",

@@ -62,9 +62,12 @@ class Account:
         return not self.namespaced and self.uid != os.getuid()
 
 
-def choose_account(data_dir: Path, *, owner: int | None, programs: Path) -> Account:
+def choose_account(
+    data_dir: Path, *, owner: int | None, programs: Path, may_create: bool = True
+) -> Account:
     """Return the account for a server in `data_dir`; `owner`: the uid of a cluster already there.
 
+    `may_create`: an account of our own may be made, where nothing else is left.
     Raises PostgresUnavailable with what to do when there is none.
     """
     own = Account(os.getuid(), os.getgid())
@@ -82,7 +85,7 @@ def choose_account(data_dir: Path, *, owner: int | None, programs: Path) -> Acco
         return account
     if _works(namespaced, programs):
         return namespaced
-    if owner is None and account is None:
+    if may_create and owner is None and account is None:
         account = _create_account()
         if account is not None and _reaches(account, [data_dir, programs]):
             return account

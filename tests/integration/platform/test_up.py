@@ -95,7 +95,7 @@ def test_a_taken_port_is_said_before_anything_is_started(
     refused = meterline("up", "--data-dir", str(other), "--port", str(platform.port))
     assert refused.returncode == 1
     assert f"port {platform.port} of 127.0.0.1 is taken" in refused.stderr
-    assert not other.exists()
+    assert not (other / "postgres").exists()
 
 
 def test_environments_and_tokens_from_the_command_line(platform: Platform) -> None:
@@ -179,6 +179,26 @@ def test_a_killed_postgres_comes_back_with_its_data(new_platform: NewPlatform) -
         eventually(partial(replaced, platform, "postgres", killed))
         eventually(lambda: is_ready(platform))
         eventually(lambda: status(platform, token) == 200)
+    assert platform.stop() == 0
+
+
+def test_a_killed_session_of_postgres_is_recovered_from(new_platform: NewPlatform) -> None:
+    """PostgreSQL then ends every session and starts over by itself, under the same process."""
+    platform = new_platform()
+    platform.start()
+    _, token = platform.new_environment("kept")
+    (postmaster,) = platform.pids("postgres")
+    with psycopg.connect(platform.database_url) as session:
+        session_pid = session.info.backend_pid
+    idle = next(
+        child.pid
+        for child in psutil.Process(postmaster).children()
+        if "meterline meterline" in " ".join(child.cmdline()) and child.pid != session_pid
+    )
+    os.kill(idle, signal.SIGKILL)
+    eventually(lambda: not psutil.pid_exists(idle))
+    eventually(lambda: is_ready(platform) and status(platform, token) == 200)
+    assert platform.pids("postgres") == [postmaster]
     assert platform.stop() == 0
 
 
