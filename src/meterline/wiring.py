@@ -52,6 +52,7 @@ async def open_api(settings: Settings) -> AsyncIterator[object]:
     """The ASGI application over open connections, for as long as the context lasts."""
     from meterline.api.app import create_app
     from meterline.api.components import Components
+    from meterline.api.ingest_door import IngestDoor
     from meterline.log.postgres import PostgresLogWriter
     from meterline.store.database import Database
 
@@ -59,9 +60,10 @@ async def open_api(settings: Settings) -> AsyncIterator[object]:
         Database(settings.database_url, connections_max=settings.database_connections) as database,
         PostgresLogWriter(settings.database_url) as log,
     ):
-        yield create_app(
-            Components(database=database, log=log, records=log, clock=wall_clock, new_id=uuid4)
+        components = Components(
+            database=database, log=log, records=log, clock=wall_clock, new_id=uuid4
         )
+        yield IngestDoor(create_app(components))
 
 
 def run_serve(settings: Settings) -> None:

@@ -27,19 +27,32 @@ class BearerAuthentication(AbstractAuthenticationMiddleware):
 
     async def authenticate_request(self, connection: AnyConnection) -> AuthenticationResult:
         components: Components = connection.app.state.components
-        scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise ApiError(401, "the header Authorization: Bearer <token> is missing")
-        principal = await authenticate(components.database, token.strip())
-        if principal is None:
-            raise ApiError(401, "the token is not known")
+        principal = await bearer(components, connection.headers.get("authorization", ""))
         connection.state.principal = principal
         return AuthenticationResult(user=principal, auth=None)
+
+
+async def bearer(components: Components, authorization: str) -> Principal:
+    """The principal of an Authorization header. Raises ApiError 401."""
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise ApiError(401, "the header Authorization: Bearer <token> is missing")
+    principal = await authenticate(components.database, token.strip())
+    if principal is None:
+        raise ApiError(401, "the token is not known")
+    return principal
+
+
+def require(principal: Principal, needed: str) -> None:
+    """Refuse a token whose scope does not reach `needed`. Raises ApiError 403."""
+    if needed not in GRANTS[principal.scope]:
+        raise ApiError(403, f"the token's scope is {principal.scope}; this needs {needed}")
 
 
 def require_scope(connection: AnyConnection, route: BaseRouteHandler) -> None:
     """Guard: refuses a token whose scope does not reach the route."""
     principal: Principal = connection.user
-    needed = route.opt.get("scope") or ("read" if connection.scope.get("method") == "GET" else "full")
-    if needed not in GRANTS[principal.scope]:
-        raise ApiError(403, f"the token's scope is {principal.scope}; this needs {needed}")
+    needed = route.opt.get("scope") or (
+        "read" if connection.scope.get("method") == "GET" else "full"
+    )
+    require(principal, needed)

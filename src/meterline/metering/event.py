@@ -101,8 +101,9 @@ def checked_decode(decoder: msgspec.json.Decoder[Any], body: bytes, place: str) 
     except RecursionError as error:
         raise InvalidEvent(f"{place or 'body'}: nested too deeply") from error
     except (msgspec.MsgspecError, ValueError) as error:
-        message = str(error).replace("$", place) if place else str(error).replace("`$", "`body")
-        raise InvalidEvent(message) from error
+        what, _, where = str(error).partition(" - at `$")
+        field = (place + where.rstrip("`")).lstrip(".") or "body"
+        raise InvalidEvent(f"{field}: {what}") from error
 
 
 def stored(events: list[IngestEvent], now: datetime, *, may_hold_nul: bool) -> list[StoredEvent]:

@@ -6,6 +6,7 @@ it again. 503: nothing, or not surely anything, was kept; send it again, repeats
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from litestar import Request
@@ -19,26 +20,34 @@ from meterline.metering.event import InvalidEvent
 from meterline.metering.gateway import IngestGateway
 from meterline.services.environments import Principal, now
 
+PATH = "/v1/ingest"
+SCOPE = "ingest"
+
 _accepted = Counter("meterline_ingest_events", "Events acknowledged")
 _refused = Counter("meterline_ingest_refused", "Requests refused, by status", ["status"])
 
 
-@post(
-    "/v1/ingest",
-    scope="ingest",
-    summary="Send 1 to 100 usage events",
-)
+@post(PATH, scope=SCOPE, summary="Send 1 to 100 usage events")
 async def ingest(
     request: Request[Principal, Any, Any], components: Components, gateway: IngestGateway
 ) -> None:
     """Keep the events of the request durably, all of them or none."""
-    principal = request.user
+    await accept(components, gateway, request.user, request.headers, await request.body())
+
+
+async def accept(
+    components: Components,
+    gateway: IngestGateway,
+    principal: Principal,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> None:
+    """Keep the events of `body`. Raises ApiError 400 or 413, Backpressure or Indeterminate."""
     try:
-        body = expand(await request.body(), request.headers.get("content-encoding", ""))
         accepted = await gateway.ingest(
             principal.environment_id,
-            body,
-            content_type=request.headers.get("content-type", ""),
+            expand(body, headers.get("content-encoding", "")),
+            content_type=headers.get("content-type", ""),
             now=await now(components.database, principal, components.clock()),
         )
     except InvalidEvent as error:
