@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from litestar import Litestar, Router
@@ -13,7 +11,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components as OpenApiComponents
 from litestar.openapi.spec import SecurityScheme
-from litestar.types import ControllerRouterHandler, Message, Scope
+from litestar.types import Message, Scope
 
 from meterline import __version__
 from meterline.api import health
@@ -22,41 +20,53 @@ from meterline.api.components import Components
 from meterline.api.errors import EXCEPTION_HANDLERS, AnyRequest, request_id
 from meterline.api.idempotency import IdempotencyMiddleware
 from meterline.api.requests import workspace_of
+from meterline.api.v1 import (
+    contracts,
+    credit_types,
+    customers,
+    events,
+    ingest,
+    invoices,
+    metrics,
+    not_built,
+    pipeline,
+    products,
+    rate_cards,
+    rates,
+    usage,
+)
+from meterline.api.v2 import contracts as contracts_v2
 from meterline.api.wire import JsonBody
 from meterline.metering.gateway import IngestGateway
 from meterline.services.environments import Principal
 from meterline.stream.group_commit import GroupCommit
+from meterline.web.routes import routes as web_routes
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
 
-API_MODULES = [
-    f"meterline.api.{name}"
-    for name in (
-        "v1.ingest",
-        "v1.pipeline",
-        "v1.unmatched",
-        "v1.usage",
-        "v1.events",
-        "v1.invoices",
-        "v1.credit_types",
-        "v1.metrics",
-        "v1.products",
-        "v1.rate_cards",
-        "v1.rates",
-        "v1.customers",
-        "v1.contracts",
-        "v2.contracts",
-        "v1.not_built",
-    )
-]
+API_MODULES = (
+    ingest,
+    pipeline,
+    usage,
+    events,
+    invoices,
+    credit_types,
+    metrics,
+    products,
+    rate_cards,
+    rates,
+    customers,
+    contracts,
+    contracts_v2,
+    not_built,
+)
 
 
 def create_app(components: Components) -> Litestar:
     """The application over `components`. Whoever opened them closes them."""
-    web = _routes("meterline.web.routes")
     gateway = IngestGateway(GroupCommit(components.log))
     return Litestar(
-        [*health.routes, api_router(), *web],
+        [*health.routes, api_router(), *web_routes],
         dependencies={
             "components": Provide(_components, sync_to_thread=False),
             "gateway": Provide(_gateway, sync_to_thread=False),
@@ -83,7 +93,7 @@ def create_app(components: Components) -> Litestar:
 
 def api_router() -> Router:
     """Every route that a token opens."""
-    handlers = [route for name in API_MODULES for route in _routes(name)]
+    handlers = [route for module in API_MODULES for route in module.routes]
     return Router(
         "/",
         route_handlers=handlers,
@@ -95,12 +105,6 @@ def api_router() -> Router:
         guards=[require_scope],
         middleware=[BearerAuthentication, IdempotencyMiddleware],
     )
-
-
-def _routes(module: str) -> list[ControllerRouterHandler]:
-    if find_spec(module) is None:
-        return []
-    return list(import_module(module).routes)
 
 
 def _components(state: State) -> Any:

@@ -51,7 +51,8 @@ def _in_words(message: str) -> str:
     """msgspec's `Expected `str`, got `int` - at `$.name`` with the field first."""
     place = _PLACE.match(message)
     if place is None:
-        return message.replace("Object missing", "the body lacks the")
+        missing = message.replace("Object missing", "lacks the")
+        return f"body: {missing}"
     what = place["what"].replace("Object missing", "lacks the")
     return f"{place['field'] or 'body'}: {what}"
 
