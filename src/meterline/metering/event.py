@@ -7,8 +7,8 @@ that no float ever touches a quantity. Rules: API page of `POST /v1/ingest`.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import msgspec
@@ -55,7 +55,10 @@ def exact_number(text: str) -> str:
 
     Raises ValueError beyond 38 digits before or after the point.
     """
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation as error:  # an exponent of more digits than a Decimal has room for
+        raise ValueError(f"number out of range: {text[:50]}") from error
     exponent = number.as_tuple().exponent
     if (
         not isinstance(exponent, int)
@@ -63,6 +66,8 @@ def exact_number(text: str) -> str:
         or -exponent > NUMBER_DIGITS_MAX
     ):
         raise ValueError(f"number out of range: {text[:50]}")
+    if not number:
+        return "0"  # never "-0", which would be another text
     whole, _, fraction = format(number, "f").partition(".")
     fraction = fraction.rstrip("0")
     return f"{whole}.{fraction}" if fraction else whole
@@ -152,7 +157,7 @@ def _check_properties(place: int, properties: dict[str, Any]) -> None:
 
 
 def _window_message(place: int, timestamp: datetime, earliest: datetime, latest: datetime) -> str:
-    at = timestamp.astimezone(UTC).isoformat()
+    at = timestamp.isoformat()  # in its own offset: year 1 or 9999 may have no form in UTC
     if timestamp < earliest:
         days = BACKDATING_WINDOW.days
         return f"[{place}].timestamp: {at} is more than {days} days ago (before {earliest.isoformat()})"
