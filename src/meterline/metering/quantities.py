@@ -31,7 +31,8 @@ def exact(text: str) -> Decimal | None:
         quantity = Decimal(text)
     except InvalidOperation:
         return None
-    if not quantity.is_finite() or abs(quantity) >= _LIMIT:
+    # copy_abs, for abs() rounds to 28 digits, and so up to the limit.
+    if not quantity.is_finite() or quantity.copy_abs() >= _LIMIT:
         return None
     if quantity and quantity.adjusted() < -DIGITS:
         return None
