@@ -43,7 +43,7 @@ class GroupCommit:
     def __init__(self, log: LogWriter, *, bytes_limit: int = BYTES_LIMIT) -> None:
         self._log = log
         self._bytes_limit = bytes_limit
-        self._bytes_under_way = 0
+        self._under_way = _Group()
         self._group = _Group()
         self._flusher: asyncio.Task[None] | None = None
         self._arrived = asyncio.Event()
@@ -57,7 +57,7 @@ class GroupCommit:
         """Return once every (partition, line) is durable. Raises Backpressure or Indeterminate."""
         lines = list(lines)
         size = sum(len(line) for _, line in lines)
-        if self._group.bytes + self._bytes_under_way + size > self._bytes_limit:
+        if self._group.bytes + self._under_way.bytes + size > self._bytes_limit:
             raise Backpressure("events arrive faster than the log keeps them")
         if self._flusher is None or self._flusher.done():
             self._flusher = asyncio.create_task(self._flush_forever(), name="group-commit")
@@ -72,7 +72,8 @@ class GroupCommit:
 
     async def close(self) -> None:
         """Finish what was submitted, then stop."""
-        waiting = [waiter for waiter in self._group.waiters if not waiter.done()]
+        submitted = [*self._under_way.waiters, *self._group.waiters]
+        waiting = [waiter for waiter in submitted if not waiter.done()]
         if waiting:
             await asyncio.wait(waiting)
         if self._flusher is not None:
@@ -84,9 +85,9 @@ class GroupCommit:
             await asyncio.sleep(LINGER_SECONDS)
             group, self._group = self._group, _Group()
             self._arrived.clear()
-            self._bytes_under_way = group.bytes
+            self._under_way = group
             failure = await self._append(group)
-            self._bytes_under_way = 0
+            self._under_way = _Group()
             for waiter in group.waiters:
                 if waiter.done():  # the client went away; its events are kept all the same
                     continue
