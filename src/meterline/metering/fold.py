@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from hashlib import blake2b
 
 import polars as pl
 
@@ -19,6 +20,10 @@ from meterline.metering.compile import match
 
 HOUR_MICROSECONDS = 3_600_000_000
 DAY_HOURS = 24
+# An index entry of PostgreSQL holds 2,704 bytes, and both of these are part of a key. A longer member is told apart
+# by its hash; what matched no metric is shown by the beginning of its type.
+MEMBER_BYTES_MAX = 1_000
+UNMATCHED_TYPE_LENGTH_MAX = 256
 _FOLDS = {
     Aggregation.COUNT: "s",
     Aggregation.SUM: "s",
@@ -82,7 +87,8 @@ def _unmatched(frame: pl.DataFrame, metrics: int) -> pl.DataFrame:
     if metrics:
         frame = frame.filter(~pl.any_horizontal(_mask(place) for place in range(metrics)))
     day = (pl.col("hour") // DAY_HOURS).alias("day")
-    return frame.group_by("event_type", day).agg(pl.len().alias("events"))
+    event_type = pl.col("event_type").str.head(UNMATCHED_TYPE_LENGTH_MAX)
+    return frame.group_by(event_type, day).agg(pl.len().alias("events"))
 
 
 def _fold_metric(
@@ -97,7 +103,7 @@ def _fold_metric(
     column = property_column(metric.aggregation_key)
     if metric.aggregation is Aggregation.UNIQUE:
         members = matched.select(*keys, pl.col(column).alias("member")).unique()
-        return [PartialSums(metric, kind, members)]
+        return [PartialSums(metric, kind, members.with_columns(_short(members["member"])))]
     read = quantities.parse(matched[column])
     if read.null_count():
         unread = matched.filter(read.is_null())
@@ -117,6 +123,17 @@ def _fold_metric(
     else:
         folded = readable.group_by(keys).agg(pl.col("quantity").sum())
     return [PartialSums(metric, kind, folded.with_columns(pl.col("quantity").cast(pl.String)))]
+
+
+def _short(members: pl.Series) -> pl.Series:
+    """Replace what is too long for an index by its hash, which is as distinct."""
+    if not (members.str.len_bytes() > MEMBER_BYTES_MAX).any():
+        return members
+    texts = [
+        text if len(encoded) <= MEMBER_BYTES_MAX else f"blake2b:{blake2b(encoded).hexdigest()}"
+        for text, encoded in ((text, text.encode()) for text in members.to_list())
+    ]
+    return pl.Series(members.name, texts, dtype=pl.String)
 
 
 def _latest(readable: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
