@@ -7,6 +7,7 @@ from typing import Any
 
 USD_CENTS_NAME = "USD (cents)"
 CENT = Decimal("0.01")
+SMALL_PRICE = Decimal("0.001")
 MICRODOLLAR = Decimal("0.000001")
 MAGNITUDES = ((Decimal(10) ** 12, "T"), (Decimal(10) ** 9, "B"), (Decimal(10) ** 6, "M"))
 
@@ -28,11 +29,17 @@ def amount(value: Any, credit_type: str = USD_CENTS_NAME) -> str:
 
 
 def unit_price(value: Any, credit_type: str = USD_CENTS_NAME) -> str:
-    """Return a price in full: many are fractions of a cent, and rounding one would be a lie."""
+    """Return a price in full: rounding one would be a lie.
+
+    Dollar prices with more zeros than anybody counts are given for a million units.
+    """
     exact = Decimal(str(value))
     if credit_type != USD_CENTS_NAME:
         return f"{quantity(exact)} {credit_type}"
-    return f"${(exact / 100).normalize():f}"
+    dollars = exact / 100
+    if dollars and abs(dollars) < SMALL_PRICE:
+        return f"${(dollars * 1_000_000).normalize():,f} per million"
+    return f"${dollars.normalize():,f}"
 
 
 def quantity(value: Any) -> str:

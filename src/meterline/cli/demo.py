@@ -25,7 +25,6 @@ from typing import Annotated
 import httpx
 import typer
 from rich.console import Console
-from rich.panel import Panel
 
 from meterline.cli import apply, ingest
 from meterline.cli.client import (
@@ -88,7 +87,10 @@ def _prepare(client: PlatformClient, traffic: Traffic, customers: int, hours: in
     with console.status("Loading the sample catalogue …"):
         created = apply.load(client, catalogue.pricing(customers), now=now)
     if created:
-        console.print("Created " + ", ".join(f"{n} {kind}" for kind, n in created.items()) + ".")
+        console.print(
+            "Created " + ", ".join(f"{n} {kind}" for kind, n in created.items()) + ".",
+            soft_wrap=True,
+        )
     if hours:
         hour = now.replace(minute=0, second=0, microsecond=0)
         history = traffic.history(hour - timedelta(hours=hours), hour)
@@ -129,7 +131,8 @@ def _platform(endpoint: Endpoint, data_dir: Path, stopping: threading.Event) -> 
     command += ["--data-dir", str(data_dir), "--port", port, "--token", endpoint.token]
     # A session of its own: Ctrl-C reaches this process alone, which then stops traffic before
     # platform.
-    child = subprocess.Popen(command, start_new_session=True)
+    # What `up` prints on a good start would only repeat our own block; its faults come on stderr.
+    child = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
     try:
         with console.status("Starting the platform …"):
             _wait_until_ready(endpoint, child, stopping)
@@ -197,22 +200,20 @@ def _token(data_dir: Path) -> str:
 
 def _tell_where_to_look(endpoint: Endpoint, data_dir: Path, rate: int) -> None:
     example = catalogue.alias(catalogue.customer_names(1)[0])
-    console.print(
-        Panel(
-            f"""[bold]Dashboard[/]  {endpoint.url}/sign-in#token={endpoint.token}
-[bold]Token[/]      {endpoint.token}
+    block = f"""
+[bold green]Meterline is up.[/]
 
-[bold]An invoice[/] .venv/bin/meterline invoice {example} --data-dir {data_dir}
-[bold]curl[/]       curl -H 'Authorization: Bearer {endpoint.token}' {endpoint.url}/v1/pipeline
-[bold]SDK[/]        METRONOME_BASE_URL={endpoint.url} METRONOME_BEARER_TOKEN={endpoint.token}
-[bold]API[/]        {endpoint.url}/schema
+  [bold]Dashboard[/]    {endpoint.url}/sign-in#token={endpoint.token}
+  [bold]Token[/]        {endpoint.token}
+  [bold]API[/]          {endpoint.url}/schema
 
-About {rate} events a second are on their way. Ctrl-C stops everything; the data stays in
-{data_dir}.""",
-            title="Meterline is up",
-            title_align="left",
-            border_style="green",
-            expand=False,
-        ),
-        soft_wrap=True,
-    )
+  [bold]An invoice[/]   .venv/bin/meterline invoice {example} --data-dir {data_dir}
+  [bold]curl[/]         curl -H 'Authorization: Bearer {endpoint.token}' {endpoint.url}/v1/pipeline
+  [bold]SDK[/]          export METRONOME_BASE_URL={endpoint.url}
+               export METRONOME_BEARER_TOKEN={endpoint.token}
+               python -c 'from metronome import Metronome; print(Metronome().v1.customers.list())'
+
+About {rate} events a second are on their way. Ctrl-C stops everything.
+The data stays in {data_dir}; the next start goes on with it.
+"""
+    console.print(block, soft_wrap=True)

@@ -20,7 +20,7 @@ from meterline.cli.client import (
 
 COLUMNS = [
     ("Line", False),
-    ("Group", False),
+    ("Groups", False),
     ("Tier", False),
     ("Quantity", True),
     ("Unit price", True),
@@ -57,11 +57,12 @@ def invoice(
 
 
 def fetch(client: PlatformClient, customer_id: str, status: str = "DRAFT") -> list[dict[str, Any]]:
-    """Return the customer's invoices in `status`, newest first."""
+    """Return the customer's invoices in `status`, newest first, without older empty ones."""
     reply = client.get(
         f"/v1/customers/{customer_id}/invoices", status=status.upper(), sort="date_desc", limit=100
     )
-    return list(reply["data"])
+    # The newest is the running one; older drafts count only if there is something on them.
+    return [one for place, one in enumerate(reply["data"]) if place == 0 or one["total"]]
 
 
 def print_invoice(customer: str, one: dict[str, Any]) -> None:

@@ -13,8 +13,10 @@ EXACT_JSON = msgspec.json.Encoder(decimal_format="number")
 
 
 def groups(values: Mapping[str, Any] | None) -> str:
-    """Return group values as `model=x region=y`; an absent value is shown as ∅."""
-    return " ".join(f"{k}={'∅' if v is None else v}" for k, v in sorted((values or {}).items()))
+    """Return group values in the order of their names, as `gpt-5-mini, us`; ∅ for an absent one."""
+    return ", ".join(
+        "∅" if value is None else str(value) for _, value in sorted((values or {}).items())
+    )
 
 
 def show(

@@ -79,9 +79,8 @@ class Channel(Generic[T]):
             await self._take()
         self._keep_alive()
         if not self._readings:  # another reader has started it and waits as well
-            async with asyncio.timeout(FIRST_READING_SECONDS_MAX):
-                while not self._readings:
-                    await asyncio.sleep(0.02)
+            async with asyncio.timeout(FIRST_READING_SECONDS_MAX), self._news:
+                await self._news.wait_for(lambda: self._readings)
         return self._readings[-1]
 
     async def news(self) -> AsyncGenerator[Reading[T] | None]:

@@ -174,7 +174,7 @@ def _partition(row: PartitionFigures) -> dict[str, object]:
     state = "orphan" if row.worker is None else "behind" if row.lag > 1000 else ""
     return {
         "number": row.number,
-        "worker": row.worker or "none",
+        "worker": row.worker or "no worker",
         "metered": display.quantity(row.metered),
         "lag": display.quantity(row.lag),
         "state": state,

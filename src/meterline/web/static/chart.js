@@ -89,7 +89,7 @@ const charts = (() => {
       width, height: element.clientHeight || 200, series: [{}, ...series], axes: axes(unit),
       scales: { x: { time: true, range: bars ? (_, low, high) => [low - 1800, high + 1800] : undefined }, y: { range } },
       legend: { show: false }, cursor: { y: false, drag: { x: false, y: false }, points: { show: !bars, size: 7 } },
-      padding: [10, 8, 0, 0], plugins: [tooltip(unit, names, raw)],
+      padding: [10, 26, 0, 0], plugins: [tooltip(unit, names, raw)],
     };
   }
 
