@@ -95,6 +95,7 @@ async def check(
         own = [one for one in seen if one.ingest_key in keys]
         for metric in METRICS:
             rows = books[customer].get(metric.id, [])
+            assert {row.segment for row in rows} <= set(range(len(instants) - 1))
             for segment, (start, end) in enumerate(pairwise(instants)):
                 for values in {one.group_values for one in own if one.metric is metric}:
                     group = [one for one in own if one.group_values == values]
@@ -245,6 +246,33 @@ def test_workers_and_two_compactors_at_once_lose_and_repeat_nothing(database_url
             seen = [one for batch in batches for one in batch]
             for _ in range(5):
                 await check(database, environment_id, seen, rng)
+
+    asyncio.run(scenario())
+
+
+def test_events_of_one_instant_are_ranked_by_id_live_and_compacted(database_url: str) -> None:
+    """Of values with the same time the greatest event id's is the latest, whoever wrote it."""
+
+    async def scenario() -> None:
+        async with database_with_environment(database_url) as (database, environment_id):
+            metric = next(one for one in METRICS if one.aggregation is Aggregation.LATEST)
+            tied = [
+                Observation(metric, str(ALICE), (), NOW, UUID(int=number), Decimal(number), writer)
+                for writer, number in enumerate([2, 5, 3])
+            ]
+            cuts = every([NOW.replace(minute=0), NOW.replace(minute=0) + timedelta(hours=1)])
+
+            async def latest() -> list[Decimal]:
+                async with database.transaction(environment_id) as connection:
+                    books = await period_parts(connection, environment_id, KEYS, METRICS, cuts)
+                return [value(row.part) for row in books[ALICE][metric.id]]
+
+            for written in (tied[:1], tied[1:]):
+                async with database.installation() as connection:
+                    await write(connection, environment_id, written)
+                assert await latest() == [max(one.event_id.int for one in written)]
+                assert await compact(database, NOW + timedelta(days=1)) == len(written)
+                assert await latest() == [max(one.event_id.int for one in written)]
 
     asyncio.run(scenario())
 
