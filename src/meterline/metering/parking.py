@@ -32,16 +32,7 @@ def park(
 ) -> None:
     """Park the unreadable lines and the refused events of a batch, in its transaction."""
     rows = [
-        {
-            "environment_id": line.environment_id,
-            "partition": line.partition,
-            "record_offset": line.offset,
-            "transaction_id": None,
-            "metric_id": None,
-            "reason": line.reason,
-            "event": line.line.decode(errors="replace").replace(_NUL, "\N{REPLACEMENT CHARACTER}"),
-            "now": now,
-        }
+        _line_row(line.environment_id, (line.partition, line.offset), line.line, line.reason, now)
         for line in batch.unreadable
     ]
     for environment_id, one in folded.items():
@@ -50,6 +41,33 @@ def park(
     if rows:
         with connection.cursor() as cursor:
             cursor.executemany(sql.PARK, rows)
+
+
+def park_line(
+    connection: psycopg.Connection[Any], record: Record, reason: str, now: datetime
+) -> None:
+    """Park a record of one line, whatever is wrong with it."""
+    place = (record.partition, record.offset)
+    connection.execute(sql.PARK, _line_row(record.environment_id, place, record.value, reason, now))
+
+
+def _line_row(
+    environment_id: int, place: tuple[int, int], line: bytes, reason: str, now: datetime
+) -> dict[str, Any]:
+    try:
+        transaction_id = decode_line(line).transaction_id
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        transaction_id = None
+    return {
+        "environment_id": environment_id,
+        "partition": place[0],
+        "record_offset": place[1],
+        "transaction_id": transaction_id,
+        "metric_id": None,
+        "reason": reason.replace(_NUL, "\N{REPLACEMENT CHARACTER}"),
+        "event": line.decode(errors="replace").replace(_NUL, "\N{REPLACEMENT CHARACTER}"),
+        "now": now,
+    }
 
 
 def _refused_row(
@@ -80,6 +98,6 @@ def _line(event: Mapping[str, Any], records: Sequence[Record]) -> str:
                 try:
                     if decode_line(line).transaction_id == event["transaction_id"]:
                         return line.decode()
-                except msgspec.MsgspecError:
+                except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
                     continue
     raise AssertionError("an event of the batch is in none of its records")

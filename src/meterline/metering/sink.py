@@ -6,13 +6,15 @@ metric, what was parked, and whose usage changed; 4 the offsets, under their epo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 import psycopg
+import structlog
 
 from meterline.core.metric import BillableMetric
 from meterline.metering import columns, parking, sql
@@ -24,8 +26,10 @@ from meterline.metering.seen import SeenIndex
 from meterline.metering.usage_writer import UsageWriter
 from meterline.stream.crash import point
 from meterline.stream.cycle import Move
-from meterline.stream.errors import Fenced, Indeterminate
+from meterline.stream.errors import Backpressure, Fenced, Indeterminate
 from meterline.stream.log import Record
+
+logger = structlog.get_logger()
 
 # The batch statements look ids up one by one in large indexes; scanning those must never seem cheaper, whatever
 # stale statistics say. A transaction that stops half-way must not hold its locks for long.
@@ -71,32 +75,64 @@ class MeteringSink:
     def prepare(self, records: Sequence[Record]) -> Batch:
         """Decode the records to the columns that their environments' live metrics need."""
         point("cycle:read")
-        with self.costs.step("metrics"):
-            metrics = live_metrics(self._catalogue, {record.environment_id for record in records})
-        with self.costs.step("decode"):
-            wanted = wanted_properties(metric for one in metrics.values() for metric in one)
-            batch = Batch(records, columns.decode(records, wanted), metrics)
+        with self._outages():
+            batch = self._decode(records)
         point("cycle:prepared")
         return batch
 
     def commit(self, prepared: Batch, moves: Sequence[Move]) -> None:
-        """Commit the batch and the moves. Raises Fenced or Indeterminate."""
+        """Commit the batch and the moves. Raises Fenced, Backpressure or Indeterminate."""
+        with self._committing(moves):
+            self._derive(prepared, self._clock())
+        self._usage.committed()
+
+    def commit_singly(self, records: Sequence[Record], moves: Sequence[Move]) -> None:
+        """Commit event by event, each in a savepoint, parking those that fail."""
         now = self._clock()
-        try:
+        with self._committing(moves):
+            for record in records:
+                for line in record.value.split(b"\n"):
+                    single = replace(record, events=1, value=line)
+                    try:
+                        with self._connection.transaction():
+                            self._connection.execute(sql.EMPTY_STAGING)
+                            self._derive(self._decode([single]), now)
+                    except psycopg.OperationalError:
+                        raise
+                    except Exception as error:  # the reason is kept with the event
+                        logger.exception("event_parked", partition=record.partition)
+                        parking.park_line(self._connection, single, f"{error!r}", now)
+
+    @contextmanager
+    def _committing(self, moves: Sequence[Move]) -> Iterator[None]:
+        """The cycle's transaction: the block, then the moves."""
+        with self._outages():
             with self._connection.transaction():
-                self._derive(prepared, now)
+                yield
                 self._move(moves)
                 point("cycle:moved")
                 started = self.costs.start()
+            self.costs.stop("commit", started)
+        point("cycle:committed")
+        self.costs.events += sum(move.events for move in moves)
+        self.costs.cycles += 1
+
+    @contextmanager
+    def _outages(self) -> Iterator[None]:
+        """Tell what the store could not do from what was wrong with the batch."""
+        try:
+            yield
         except psycopg.OperationalError as error:
             if self._connection.broken:
                 raise Indeterminate(f"the answer of COMMIT was lost: {error}") from error
-            raise
-        self.costs.stop("commit", started)
-        point("cycle:committed")
-        self._usage.committed()
-        self.costs.events += sum(move.events for move in moves)
-        self.costs.cycles += 1
+            raise Backpressure(f"the store does not answer: {error}") from error
+
+    def _decode(self, records: Sequence[Record]) -> Batch:
+        with self.costs.step("metrics"):
+            metrics = live_metrics(self._catalogue, {record.environment_id for record in records})
+        with self.costs.step("decode"):
+            wanted = wanted_properties(metric for one in metrics.values() for metric in one)
+            return Batch(records, columns.decode(records, wanted), metrics)
 
     def _derive(self, prepared: Batch, now: datetime) -> None:
         events = prepared.columns.frame

@@ -17,6 +17,9 @@ CREATE TEMPORARY TABLE IF NOT EXISTS member_contribution (
 ) ON COMMIT DELETE ROWS;
 """
 
+# Commit does so by itself; this is for several derivations in one transaction.
+EMPTY_STAGING = "TRUNCATE arrival, new_series, contribution, member_contribution"
+
 COPY_ARRIVALS = "COPY arrival FROM STDIN (FORMAT BINARY)"
 
 # A sub-select with LIMIT is never turned into a join, so this is one index probe an id and time partition, always:

@@ -17,7 +17,7 @@ from meterline.metering.seen import PostgresSeen
 from meterline.metering.sink import MeteringSink
 from meterline.store.ownership import WorkerLease, wait_before_retry
 from meterline.stream.cycle import Cycle, Pace
-from meterline.stream.errors import Fenced, Indeterminate
+from meterline.stream.errors import Backpressure, Fenced, Indeterminate
 from meterline.stream.log import LogReader
 
 logger = structlog.get_logger()
@@ -49,7 +49,7 @@ def run_worker(
         except Fenced as fenced:
             logger.warning("fenced", reason=str(fenced))
             attempt = 0
-        except (psycopg.OperationalError, psycopg.InterfaceError, Indeterminate) as outage:
+        except (psycopg.Error, Backpressure, Indeterminate) as outage:
             logger.warning("outage", reason=str(outage), attempt=attempt)
             wait_before_retry(attempt)
             attempt += 1

@@ -14,9 +14,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
+import structlog
+
+from meterline.stream.errors import StreamError
 from meterline.stream.log import LogReader, Position, Record
+
+logger = structlog.get_logger()
 
 IDLE_SECONDS = 0.5
 
@@ -64,8 +69,14 @@ class Sink(Protocol[Prepared]):
     def commit(self, prepared: Prepared, moves: Sequence[Move]) -> None:
         """Commit what was derived and the moves, in one transaction.
 
-        Raises Fenced when a move does not hold, Indeterminate when the answer of COMMIT is lost, and whatever
-        the store raises otherwise; in the first and last case nothing was kept.
+        Raises Fenced when a move does not hold and Backpressure when the store is away (nothing was kept then),
+        Indeterminate when the answer of COMMIT is lost. Anything else is a batch that cannot be derived.
+        """
+
+    def commit_singly(self, records: Sequence[Record], moves: Sequence[Move]) -> None:
+        """Derive event by event, parking those that fail, and commit them and the moves in one transaction.
+
+        The way out when a batch cannot be derived: slow, but no event ever blocks its partition. Raises as `commit`.
         """
 
 
@@ -79,7 +90,7 @@ class Ownership(Protocol):
         """Release what should be another's, claim what should be ours, and return all that is owned now."""
 
 
-class Cycle:
+class Cycle(Generic[Prepared]):
     """Runs one worker until stopped or fenced."""
 
     def __init__(
@@ -119,14 +130,39 @@ class Cycle:
                     under_way = None
                     self._reader.wait(IDLE_SECONDS)
                     continue
-                prepared = self._sink.prepare(records)
+                prepared = self._prepare(records)
                 _finish(under_way)
-                under_way = committer.submit(self._sink.commit, prepared, self._advance(records))
+                moves = self._advance(records)
+                under_way = committer.submit(self._commit, prepared, records, moves)
                 if sum(record.events for record in records) < self._pace.events_limit // 2:
                     self._pause(
                         max(0.0, started + self._pace.cycle_seconds_min - self._monotonic())
                     )
             _finish(under_way)
+
+    def _prepare(self, records: Sequence[Record]) -> Prepared | None:
+        """Prepare a batch; None when that fails by the batch's own fault."""
+        try:
+            return self._sink.prepare(records)
+        except StreamError:
+            raise
+        except Exception:  # whatever is wrong with an event must cost that event, not its partition
+            logger.exception("batch_not_prepared", events=sum(record.events for record in records))
+            return None
+
+    def _commit(
+        self, prepared: Prepared | None, records: Sequence[Record], moves: Sequence[Move]
+    ) -> None:
+        if prepared is not None:
+            try:
+                self._sink.commit(prepared, moves)
+            except StreamError:
+                raise
+            except Exception:  # as above: rolled back, and done again one by one
+                logger.exception("batch_not_committed", events=sum(move.events for move in moves))
+            else:
+                return
+        self._sink.commit_singly(records, moves)
 
     def _settle(self) -> None:
         self._claims = self._ownership.settle()
