@@ -21,7 +21,7 @@ import psutil
 import psycopg
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from meterline.cli.client import DataDirOption, JsonOption
 from meterline.cli.data_directory import DataDirectory
@@ -225,7 +225,7 @@ def _attempt(check: str, find: Callable[[], str], remedy: str) -> Finding:
 
 def _print(findings: list[Finding]) -> None:
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
-    table = Table(box=None, show_header=False, pad_edge=False)
+    table = Table("", "", Column(overflow="fold"), box=None, show_header=False, pad_edge=False)
     for finding in findings:
         remedy = f"\n→ {finding.remedy}" if finding.remedy else ""
         table.add_row(

@@ -97,8 +97,10 @@ def up(
     except (StoreError, RoleKeepsFailing, Invalid, Conflict) as error:
         typer.echo(f"meterline: {error}", err=True)
         raise typer.Exit(1) from None
-    except psycopg.OperationalError as error:
-        typer.echo(f"meterline: the database does not answer: {error}", err=True)
+    except psycopg.Error as error:
+        away = isinstance(error, psycopg.OperationalError)
+        what = "the database does not answer" if away else "the database refused"
+        typer.echo(f"meterline: {what}: {error}", err=True)
         raise typer.Exit(1) from None
 
 

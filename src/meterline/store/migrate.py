@@ -74,6 +74,7 @@ def migrate(database_url: str, migrations: Sequence[Migration] | None = None) ->
         missing = pending(connection, wanted)
         if missing:
             _require_roles(connection)
+            _require_table(connection)
         for migration in missing:
             _apply(connection, migration)
         return missing
@@ -110,13 +111,23 @@ def pending(
     return missing
 
 
-def _apply(connection: psycopg.Connection[TupleRow], migration: Migration) -> None:
-    with connection.transaction():
+def _require_table(connection: psycopg.Connection[TupleRow]) -> None:
+    try:
         connection.execute(
             "CREATE TABLE IF NOT EXISTS public.schema_migration ("
             " version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,"
             " applied_at timestamptz NOT NULL DEFAULT now())"
         )
+    except psycopg.errors.InsufficientPrivilege as error:
+        user = connection.info.user
+        raise MigrationRefused(
+            f"the database user {user} may not create tables ({error}): make it the owner of the "
+            f"database, or run as an administrator: GRANT CREATE ON SCHEMA public TO {user};"
+        ) from error
+
+
+def _apply(connection: psycopg.Connection[TupleRow], migration: Migration) -> None:
+    with connection.transaction():
         try:
             # The files are ours, so their text is as trusted as a literal.
             connection.execute(migration.sql.encode())

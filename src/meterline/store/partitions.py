@@ -10,6 +10,7 @@ row-level security is checked on the parent.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -58,16 +59,17 @@ PARTITIONED = (
 )
 
 
-def ensure_partitions(database_url: str, now: datetime) -> None:
+def ensure_partitions(database_url: str, now: datetime, *, lock_seconds: int = 10) -> None:
     """Make the partitions from yesterday to a week ahead of `now`, and drop the expired ones.
 
     Connects as the owner of the tables. Idempotent; to be called at start and at least daily.
+    One that is in use for longer than `lock_seconds` is dropped next time.
     """
     with psycopg.connect(
         database_url, autocommit=True, application_name="partitions", options="-c timezone=UTC"
     ) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [_ADVISORY_LOCK])
-        connection.execute("SET lock_timeout = '10s'")
+        connection.execute(f"SET lock_timeout = '{lock_seconds}s'")
         for partitioning in PARTITIONED:
             existing = _partitions(connection, partitioning)
             first, last = now - timedelta(days=DAYS_BACK), now + timedelta(days=DAYS_AHEAD)
@@ -76,7 +78,9 @@ def ensure_partitions(database_url: str, now: datetime) -> None:
                     _attach(connection, partitioning, (start, end), exists=start in existing)
             for start, attached in existing.items():
                 if partitioning.expired(start, now):
-                    _drop(connection, partitioning, start, attached=attached)
+                    # Detaching waits for every transaction that has read the parent.
+                    with suppress(psycopg.errors.LockNotAvailable):
+                        _drop(connection, partitioning, start, attached=attached)
 
 
 def partition_name(table: str, start: datetime) -> str:

@@ -18,6 +18,7 @@ import pytest
 
 from meterline.store.embedded import EmbeddedPostgres
 from meterline.store.errors import PostgresUnavailable
+from meterline.store.unprivileged import Account, choose_account
 
 
 @pytest.fixture
@@ -257,6 +258,36 @@ def test_root_may_keep_it_where_no_account_gets_through() -> None:
             finally:
                 server.stop()
         assert (closed / "data" / "postgres").stat().st_uid == 0
+    finally:
+        shutil.rmtree(closed)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="the other tests run as an ordinary user anyway")
+def test_an_ordinary_user_runs_it_as_himself(folder: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; assert os.getuid() == 1000;"
+        "from meterline.store.embedded import EmbeddedPostgres;"
+        "server = EmbeddedPostgres(Path(sys.argv[1])); server.start(); server.stop()"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, str(folder / "data")],
+        check=False,
+        capture_output=True,
+        text=True,
+        **Account(1000, 1000, namespaced=True).popen_options(),
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="an ordinary user always runs it as himself")
+def test_where_nobody_can_run_it_the_message_says_what_to_do() -> None:
+    closed = Path(tempfile.mkdtemp(prefix="meterline-closed-", dir=Path.home()))
+    try:
+        program = closed / "postgres"  # one that runs under no account, nor in a namespace
+        program.write_text("#!/bin/sh\nexit 1\n")
+        program.chmod(0o755)
+        with pytest.raises(PostgresUnavailable, match="Choose a data directory outside /root"):
+            choose_account(closed, owner=None, programs=closed, may_create=False)
     finally:
         shutil.rmtree(closed)
 

@@ -77,6 +77,21 @@ def test_a_user_who_may_not_create_roles_is_told_what_to_grant(
             administrator.execute("DROP ROLE powerless")
 
 
+def test_a_user_who_may_not_create_tables_is_told_what_to_grant(
+    postgres: EmbeddedPostgres, empty_database_url: str
+) -> None:
+    with psycopg.connect(postgres.administrator_url, autocommit=True) as administrator:
+        administrator.execute("CREATE ROLE tableless LOGIN CREATEROLE")
+        try:
+            url = empty_database_url.replace("meterline@", "tableless@")
+            with pytest.raises(
+                MigrationRefused, match="GRANT CREATE ON SCHEMA public TO tableless"
+            ):
+                migrate(url)
+        finally:
+            administrator.execute("DROP ROLE tableless")
+
+
 def test_an_administrator_may_have_made_the_roles(
     postgres: EmbeddedPostgres, postgres_url: str, empty_database_url: str
 ) -> None:

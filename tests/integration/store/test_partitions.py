@@ -102,6 +102,35 @@ def test_a_partition_left_detached_by_a_crash_is_mended_or_dropped(
     assert leftovers(empty_database_url) == []
 
 
+def test_writers_do_not_hold_up_new_partitions(empty_database_url: str) -> None:
+    migrate(empty_database_url)
+    ensure_partitions(empty_database_url, NOW)
+    with psycopg.connect(empty_database_url, options="-c role=meterline_pipeline") as writer:
+        writer.execute("INSERT INTO log_record VALUES (2, 0, 0, %s, 1, 'x')", [NOW])
+        ensure_partitions(empty_database_url, NOW + timedelta(days=5), lock_seconds=1)
+        writer.execute("INSERT INTO log_record VALUES (2, 0, 1, %s, 1, 'x')", [NOW])
+    assert f"log_record_p{NOW + timedelta(days=12):%Y%m%d}" in partitions(
+        empty_database_url, "log_record"
+    )
+
+
+def test_a_partition_in_use_is_dropped_the_next_time(empty_database_url: str) -> None:
+    migrate(empty_database_url)
+    ensure_partitions(empty_database_url, NOW)
+    oldest = f"log_record_p{NOW - timedelta(days=1):%Y%m%d}"
+    later = NOW + timedelta(days=35)
+    with psycopg.connect(empty_database_url, options="-c role=meterline_pipeline") as reader:
+        reader.execute("SELECT count(*) FROM log_record")
+        ensure_partitions(empty_database_url, later, lock_seconds=1)
+        assert f"log_record_p{later:%Y%m%d}" in partitions(empty_database_url, "log_record")
+        with psycopg.connect(empty_database_url) as owner:
+            found = owner.execute("SELECT to_regclass(%s)::text", [oldest]).fetchone()
+        assert found == (oldest,)
+    ensure_partitions(empty_database_url, later)
+    assert oldest not in partitions(empty_database_url, "log_record")
+    assert leftovers(empty_database_url) == []
+
+
 def test_rows_find_their_partition_and_none_is_refused_for_want_of_one(database_url: str) -> None:
     with psycopg.connect(database_url, options="-c role=meterline_pipeline") as connection:
         for day in range(-1, 8):
