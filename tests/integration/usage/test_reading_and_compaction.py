@@ -24,6 +24,8 @@ from meterline.store.database import Database
 START = datetime(2026, 9, 29, 21, tzinfo=UTC)
 NOW = datetime(2026, 11, 3, 8, 30, tzinfo=UTC)
 ALICE, BOB = UUID(int=1), UUID(int=2)
+# Hours after START: of days and months, and in between.
+BOUNDARIES = [0, 3, 27, 51, 300, 771, 795, 838]
 KEYS = {ALICE: [str(ALICE), "alice@example.com", "a-2"], BOB: [str(BOB)]}
 METRICS = [
     BillableMetric(UUID(int=10 + number), aggregation, aggregation, "n", group_keys=keys)
@@ -57,7 +59,7 @@ def observations(rng: random.Random, count: int) -> list[Observation]:
     seen = []
     for number in range(count):
         metric = rng.choice(METRICS)
-        boundary = START + timedelta(hours=rng.choice([0, 3, 27, 27, 51, 300, 771, 795, 838]))
+        boundary = START + timedelta(hours=rng.choice(BOUNDARIES))
         at = boundary + timedelta(
             minutes=rng.choice([0, 1, 59, 60, -1, 61]), microseconds=number % 7
         )
@@ -84,7 +86,8 @@ async def check(
     database: Database, environment_id: int, seen: list[Observation], rng: random.Random
 ) -> None:
     """Read a random period with random cuts, and compare every customer, metric and group."""
-    hours = sorted(rng.sample(range(-2, 850), rng.randint(2, 6)))
+    near = {boundary + step for boundary in BOUNDARIES for step in (-1, 0, 1)}
+    hours = sorted(rng.sample(sorted(near | set(range(0, 850, 50))), rng.randint(2, 6)))
     instants = [START + timedelta(hours=hour) for hour in hours]
     if rng.random() < 0.5:
         instants = [datetime(2026, month, 1, tzinfo=UTC) for month in (9, 10, 11, 12)]
