@@ -20,7 +20,10 @@ Connection = AsyncConnection[DictRow]
 Row = dict[str, Any]
 
 # UTC so that dates cut where the core cuts them; the timeout ends a query nobody waits for any longer.
-SESSION_OPTIONS = "-c timezone=UTC -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s"
+# Without JIT: reading a thousand series is estimated dear enough to be compiled, which takes longer than running it.
+SESSION_OPTIONS = (
+    "-c timezone=UTC -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s -c jit=off"
+)
 
 
 class Database:
