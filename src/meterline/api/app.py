@@ -33,6 +33,8 @@ from meterline.api.v1 import (
     products,
     rate_cards,
     rates,
+    sandbox,
+    unmatched,
     usage,
 )
 from meterline.api.v2 import contracts as contracts_v2
@@ -47,6 +49,7 @@ BODY_BYTES_MAX = 16 * 1024 * 1024
 API_MODULES = (
     ingest,
     pipeline,
+    unmatched,
     usage,
     events,
     invoices,
@@ -58,6 +61,7 @@ API_MODULES = (
     customers,
     contracts,
     contracts_v2,
+    sandbox,
     not_built,
 )
 

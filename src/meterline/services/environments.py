@@ -176,7 +176,10 @@ async def now_in(database: Database, environment_id: int, wall_clock: datetime) 
 
 
 async def move_clock(database: Database, principal: Principal, to: datetime) -> None:
-    """Set a sandbox's clock forward. Raises Conflict where it may not move there."""
+    """Set a sandbox's clock forward, and have its spend rated at the new time.
+
+    Raises Conflict where it may not move there.
+    """
     if to.tzinfo is None:
         raise Invalid("now", "must have an offset from UTC")
     if not principal.sandbox:
@@ -184,6 +187,7 @@ async def move_clock(database: Database, principal: Principal, to: datetime) -> 
     async with database.installation() as connection:
         if not await store.move_clock(connection, principal.environment_id, to):
             raise Conflict("a sandbox's clock moves forward only")
+        await store.touch_contracts(connection, principal.environment_id)
 
 
 class TokenCache:

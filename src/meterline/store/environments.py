@@ -39,6 +39,14 @@ VALUES (%(environment_id)s, %(name)s, 'full', %(token_hash)s)
 ON CONFLICT (token_hash) DO UPDATE SET revoked_at = NULL, scope = 'full'
 WHERE known.environment_id = excluded.environment_id RETURNING token_id
 """
+# A clock that moved may have begun a billing period of any contract.
+_TOUCH_CONTRACTS = """
+INSERT INTO usage_touch (environment_id, ingest_keys, events, appended_at)
+SELECT %(environment_id)s, keys, array_fill(0, ARRAY[cardinality(keys)]), now()
+FROM (SELECT array_agg(DISTINCT customer_id::text) AS keys FROM contract
+      WHERE environment_id = %(environment_id)s AND archived_at IS NULL) AS touched
+WHERE cardinality(keys) > 0
+"""
 _BY_HASH = """
 SELECT token.environment_id, environment.name AS environment_name, environment.kind, token.scope,
 token.token_hash FROM api_token AS token JOIN environment USING (environment_id) WHERE
@@ -86,6 +94,11 @@ async def move_clock(connection: Connection, environment_id: int, to: datetime) 
     """Set a sandbox's clock forward; False where it is no sandbox, or stands later already."""
     moved = await connection.execute(_MOVE_CLOCK, {"environment_id": environment_id, "to": to})
     return moved.rowcount == 1
+
+
+async def touch_contracts(connection: Connection, environment_id: int) -> None:
+    """Tell the spend stage that the spend of every customer with a contract may have changed."""
+    await connection.execute(_TOUCH_CONTRACTS, {"environment_id": environment_id})
 
 
 async def insert_token(

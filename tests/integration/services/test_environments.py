@@ -27,6 +27,7 @@ from meterline.services.errors import Conflict, NotFound
 from meterline.store.database import Database
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+CUSTOMER = "5d2f3c4e-0000-4000-8000-000000000001"
 T = TypeVar("T")
 
 
@@ -136,6 +137,34 @@ def test_a_revoked_token_is_refused_once_the_cache_has_forgotten_it(database_url
         await revoke_token(database, "acme", token_id, NOON)
         at += CACHE_SECONDS + 0.1
         assert await authenticate(database, token, monotonic=lambda: at) is None
+
+    on(database_url, use)
+
+
+def test_moving_the_clock_has_the_spend_of_every_contract_rated_again(database_url: str) -> None:
+    async def use(database: Database) -> None:
+        environment_id, token = await create_environment(database, "play", "sandbox", NOON)
+        sandbox = await authenticate(database, token)
+        assert sandbox is not None
+        async with database.transaction(environment_id) as connection:
+            await connection.execute(
+                "INSERT INTO customer (environment_id, customer_id, name, created_at, updated_at)"
+                " VALUES (%s, %s, 'a', %s, %s)",
+                [environment_id, CUSTOMER, NOON, NOON],
+            )
+            await connection.execute(
+                "INSERT INTO contract (environment_id, contract_id, customer_id, starting_at,"
+                " created_at, created_by) VALUES (%s, gen_random_uuid(), %s, %s, %s, 'test')",
+                [environment_id, CUSTOMER, NOON, NOON],
+            )
+        await move_clock(database, sandbox, NOON + timedelta(days=40))
+        async with database.installation() as connection:
+            touched = await connection.execute(
+                "SELECT environment_id, ingest_keys, events FROM usage_touch"
+            )
+            assert await touched.fetchall() == [
+                {"environment_id": environment_id, "ingest_keys": [CUSTOMER], "events": [0]}
+            ]
 
     on(database_url, use)
 

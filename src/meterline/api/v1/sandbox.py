@@ -1,0 +1,39 @@
+"""/v1/sandbox/clock: the time in the token's environment; a sandbox's can be moved forward."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from litestar import get
+
+from meterline.api.components import Components
+from meterline.api.requests import Body, Instant, Reply, instant
+from meterline.api.wire import post
+from meterline.services.environments import Principal, move_clock, now
+
+
+class Clock(Reply):
+    """{"now": ...}"""
+
+    now: datetime
+
+
+class MoveClock(Body):
+    now: Instant
+
+
+@get("/v1/sandbox/clock")
+async def get_clock(components: Components, principal: Principal) -> Clock:
+    """The time it is: the sandbox's clock, else the wall clock."""
+    return Clock(now=await now(components.database, principal, components.clock()))
+
+
+@post("/v1/sandbox/clock")
+async def set_clock(components: Components, principal: Principal, data: MoveClock) -> Clock:
+    """Move the clock forward. Spend of every contract is rated again, for the new time."""
+    to = instant("now", data.now)
+    await move_clock(components.database, principal, to)
+    return Clock(now=to)
+
+
+routes = [get_clock, set_clock]
