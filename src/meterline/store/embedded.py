@@ -27,7 +27,7 @@ import psycopg
 from meterline.store.errors import PostgresUnavailable
 from meterline.store.leftovers import clear_leftovers
 from meterline.store.tuning import render_configuration, usable_memory_bytes
-from meterline.store.unprivileged import Account, choose_account
+from meterline.store.unprivileged import Account, choose_account, forking
 
 OWNER = "meterline"
 DATABASE = "meterline"
@@ -90,8 +90,10 @@ class EmbeddedPostgres:
     def start(self, *, cancelled: Callable[[], bool] = lambda: False) -> None:
         """Initialise where needed, start, and return once the database answers.
 
-        Clears what a killed predecessor left behind first. Gives up once `cancelled` says so:
-        recovery may take long. Raises PostgresUnavailable with the server's own words.
+        To be called on a thread that lives as long as the server should: the kernel stops the
+        server when that thread ends. Clears what a killed predecessor left first. Gives up once
+        `cancelled` says so: recovery may take long.
+        Raises PostgresUnavailable with the server's own words.
         """
         assert not self.running, "already started"
         programs = programs_folder()
@@ -147,26 +149,27 @@ class EmbeddedPostgres:
             self._cluster.rmdir()
         self._data_dir.chmod(self._data_dir.stat().st_mode | 0o111)
         account.own(fresh)
-        made = subprocess.run(
-            [
-                programs / "initdb",
-                f"--pgdata={fresh}",
-                f"--username={_SUPERUSER}",
-                "--auth-local=trust",  # the socket's folder admits nobody else
-                "--auth-host=reject",
-                "--encoding=UTF8",
-                "--locale-provider=builtin",  # sorts alike on every machine, for ever
-                "--builtin-locale=C.UTF-8",
-                "--locale=C",
-                "--data-checksums",
-                *(() if self._durable else ("--no-sync",)),
-            ],
-            check=False,
-            capture_output=True,
-            text=True,
-            cwd="/",
-            **account.popen_options(),
-        )
+        with forking():
+            made = subprocess.run(
+                [
+                    programs / "initdb",
+                    f"--pgdata={fresh}",
+                    f"--username={_SUPERUSER}",
+                    "--auth-local=trust",  # the socket's folder admits nobody else
+                    "--auth-host=reject",
+                    "--encoding=UTF8",
+                    "--locale-provider=builtin",  # sorts alike on every machine, for ever
+                    "--builtin-locale=C.UTF-8",
+                    "--locale=C",
+                    "--data-checksums",
+                    *(() if self._durable else ("--no-sync",)),
+                ],
+                check=False,
+                capture_output=True,
+                text=True,
+                cwd="/",
+                **account.popen_options(),
+            )
         if made.returncode != 0:
             raise PostgresUnavailable(
                 f"initdb failed: {made.stderr.strip() or made.stdout.strip()}"
@@ -187,7 +190,7 @@ class EmbeddedPostgres:
         fresh.replace(path)
 
     def _launch(self, account: Account, programs: Path) -> None:
-        with self._start_log.open("wb") as start_log:
+        with self._start_log.open("wb") as start_log, forking():
             self._server = subprocess.Popen(
                 [programs / "postgres", "-D", self._cluster],
                 stdin=subprocess.DEVNULL,

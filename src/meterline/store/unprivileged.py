@@ -17,7 +17,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,18 @@ class Account:
     @property
     def _switches(self) -> bool:
         return not self.namespaced and self.uid != os.getuid()
+
+
+@contextmanager
+def forking() -> Iterator[None]:
+    """Around every start of a process with `popen_options`.
+
+    Python 3.12 warns of code between fork and exec beside threads, which may hold locks for ever. Ours
+    makes system calls and writes three small files in /proc; it takes no lock of a library.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 def choose_account(
@@ -144,12 +158,13 @@ def _enters(account: Account, folder: Path) -> bool:
 def _works(account: Account, programs: Path) -> bool:
     """Try it: whether namespaces are allowed depends on kernel, container and policy."""
     try:
-        tried = subprocess.run(
-            [programs / "postgres", "--version"],
-            check=False,
-            capture_output=True,
-            **account.popen_options(),
-        )
+        with forking():
+            tried = subprocess.run(
+                [programs / "postgres", "--version"],
+                check=False,
+                capture_output=True,
+                **account.popen_options(),
+            )
     except (OSError, subprocess.SubprocessError):
         return False
     return tried.returncode == 0
