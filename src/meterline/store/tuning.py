@@ -34,7 +34,7 @@ def render_configuration(*, memory_bytes: int, socket_dir: Path, durable: bool) 
         "listen_addresses": "",
         "unix_socket_directories": str(socket_dir),
         "unix_socket_permissions": "0700",
-        "max_connections": 60,
+        "max_connections": 100,
         # Money: what was acknowledged survives a power cut.
         "fsync": durability,
         "synchronous_commit": durability,
