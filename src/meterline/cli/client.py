@@ -1,8 +1,8 @@
 """How the commands reach a running platform: its address, its token, and retries.
 
-The platform is found by, in this order: `--url` and `--token`, METERLINE_URL and METERLINE_TOKEN,
-then the `endpoint.json` that a running `meterline up` keeps in its data directory (`--data-dir`,
-else the usual places).
+The platform is found by, in this order: `--url` and `--token`; `--data-dir`, where a running
+`meterline up` keeps its `endpoint.json`; METERLINE_URL and METERLINE_TOKEN; the usual data
+directories.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from rich.console import Console
 from meterline.cli.tables import EXACT_JSON
 
 UrlOption = Annotated[
-    str | None, typer.Option("--url", envvar="METERLINE_URL", help="Address of the platform.")
+    str | None, typer.Option("--url", help="Address of the platform. [env: METERLINE_URL]")
 ]
 TokenOption = Annotated[
-    str | None, typer.Option("--token", envvar="METERLINE_TOKEN", help="Token of an environment.")
+    str | None, typer.Option("--token", help="Token of an environment. [env: METERLINE_TOKEN]")
 ]
 DataDirOption = Annotated[
     Path | None,
@@ -92,11 +92,12 @@ class Endpoint:
 def find_endpoint(
     url: str | None, token: str | None, data_dir: Path | None, *, environ: Mapping[str, str]
 ) -> Endpoint:
-    """Return the endpoint by flags, environment or endpoint.json, or raise CommandError."""
-    url = url or environ.get("METERLINE_URL")
-    token = token or environ.get("METERLINE_TOKEN")
+    """Return the endpoint that flags, endpoint.json or environment name, or raise CommandError."""
+    kept = _endpoint_file(data_dir) if data_dir and not (url and token) else {}
+    url = url or kept.get("url") or environ.get("METERLINE_URL")
+    token = token or kept.get("token") or environ.get("METERLINE_TOKEN")
     if not (url and token):
-        kept = _endpoint_file(data_dir)
+        kept = next(filter(None, map(_usual_endpoint_file, USUAL_DATA_DIRS)), {})
         url = url or kept.get("url")
         token = token or kept.get("token")
     if not url:
@@ -110,18 +111,19 @@ def find_endpoint(
     return Endpoint(url.rstrip("/"), token)
 
 
-def _endpoint_file(data_dir: Path | None) -> dict[str, Any]:
-    for folder in (data_dir,) if data_dir else USUAL_DATA_DIRS:
-        path = folder / "endpoint.json"
-        if path.is_file():
-            kept: dict[str, Any] = json.loads(path.read_text())
-            return kept
-    if data_dir:
+def _endpoint_file(data_dir: Path) -> dict[str, Any]:
+    kept = _usual_endpoint_file(data_dir)
+    if not kept:
         raise CommandError(
             f"no platform runs in {data_dir}: {data_dir / 'endpoint.json'} is absent",
             exit_code=EXIT_UNREACHABLE,
         )
-    return {}
+    return kept
+
+
+def _usual_endpoint_file(data_dir: Path) -> dict[str, Any]:
+    path = data_dir / "endpoint.json"
+    return dict(json.loads(path.read_text())) if path.is_file() else {}
 
 
 class PlatformClient:

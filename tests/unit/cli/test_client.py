@@ -39,12 +39,13 @@ class Server:
         )
 
 
-def test_flags_go_before_environment_before_endpoint_file(tmp_path: Path) -> None:
+def test_flags_go_before_endpoint_file_before_environment(tmp_path: Path) -> None:
     (tmp_path / "endpoint.json").write_text(json.dumps({"url": "http://file/", "token": "file"}))
     environ = {"METERLINE_URL": "http://environment", "METERLINE_TOKEN": "environment"}
     assert find_endpoint(None, None, tmp_path, environ={}) == Endpoint("http://file", "file")
-    assert find_endpoint(None, None, tmp_path, environ=environ).url == "http://environment"
-    assert find_endpoint("http://flag", None, tmp_path, environ=environ) == Endpoint(
+    assert find_endpoint(None, None, tmp_path, environ=environ).url == "http://file"
+    assert find_endpoint("http://flag", None, tmp_path, environ=environ).token == "file"
+    assert find_endpoint("http://flag", None, None, environ=environ) == Endpoint(
         "http://flag", "environment"
     )
 
