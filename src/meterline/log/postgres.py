@@ -19,6 +19,7 @@ from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from meterline.log import sql
+from meterline.stream.crash import point
 from meterline.stream.errors import Backpressure, Indeterminate
 from meterline.stream.log import NewRecord, PartitionEnd, Position, Record
 
@@ -77,6 +78,7 @@ class PostgresLogWriter:
             "events": [record.events for record in records],
             "values": [self._compressor.compress(record.value) for record in records],
         }
+        point("append:before")
         sent = False
         try:
             async with self._pool.connection() as connection:
@@ -91,6 +93,7 @@ class PostgresLogWriter:
             raise Backpressure(f"the log does not accept events: {error}") from error
         if cursor.rowcount != len(records):
             raise RuntimeError(f"appended {cursor.rowcount} of {len(records)} records")
+        point("append:after")
         await self._notify()
 
     async def _notify(self) -> None:

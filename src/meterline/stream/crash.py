@@ -7,8 +7,9 @@ point costs one comparison.
 import os
 import signal
 
-_wanted, _, _count = os.environ.get("METERLINE_CRASH_AT", "").partition(":")
-_remaining = int(_count or 1)
+_asked = os.environ.get("METERLINE_CRASH_AT", "")
+_name, _, _count = _asked.rpartition(":")
+_wanted, _remaining = (_name, int(_count)) if _count.isdecimal() else (_asked, 1)
 
 POINTS = (
     "append:before",
