@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import secrets
 import socket
 import time
 import urllib.error
@@ -33,6 +34,7 @@ from meterline.settings import InvalidSettings, Settings, settings_from
 from meterline.store.database import Database
 from meterline.store.embedded import EmbeddedPostgres
 from meterline.store.errors import StoreError
+from meterline.web.session import SECRET_VARIABLE
 from meterline.wiring import prepare
 
 READY_PROBE_SECONDS = 2.0
@@ -143,6 +145,8 @@ def run_platform(options: UpOptions) -> None:
 
 def _roles(settings: Settings, logs: Path) -> list[Role]:
     environment = child_environment(os.environ, settings.as_environment(), pid=os.getpid())
+    # Sessions outlive a restart of `serve`, and its sign-ins hold at every process that serves pages.
+    environment.setdefault(SECRET_VARIABLE, secrets.token_hex())
     roles = [python_role("serve", 0, environment, logs)]
     roles += [python_role("work", number, environment, logs) for number in range(settings.workers)]
     roles.append(python_role("rate", 0, environment, logs))

@@ -10,6 +10,7 @@ from uuid import UUID
 from meterline.core.money import USD_CENTS
 from meterline.services.workspace import Workspace
 from meterline.store import spend_summary as store
+from meterline.store import unmatched as unmatched_store
 
 UNMATCHED_MAX = 8
 
@@ -43,12 +44,16 @@ class Unmatched:
 
 @dataclass(frozen=True, slots=True)
 class SpendSummary:
-    """An environment's spend: in all, by product, by the customers that spend most."""
+    """An environment's spend: in all, by product, by the customers that spend most.
+
+    `unmatched` are the largest sources of the `unmatched_events`.
+    """
 
     total: Decimal
     products: Sequence[ProductSpend]
     customers: Sequence[CustomerSpend]
     unmatched: Sequence[Unmatched]
+    unmatched_events: int
 
 
 async def total(workspace: Workspace) -> Decimal:
@@ -66,6 +71,7 @@ async def summary(workspace: Workspace, *, customers: int) -> SpendSummary:
         largest = await store.by_customer(connection, USD_CENTS.id, workspace.now, customers)
         strangers = await store.unmatched_customers(connection, UNMATCHED_MAX)
         uncounted = await store.unmatched_metrics(connection, UNMATCHED_MAX)
+        totals = await unmatched_store.totals(connection, workspace.environment_id)
     unmatched = [Unmatched(row["name"], "no customer", row["events"]) for row in strangers]
     unmatched += [Unmatched(row["name"], "no metric", row["events"]) for row in uncounted]
     return SpendSummary(
@@ -78,6 +84,7 @@ async def summary(workspace: Workspace, *, customers: int) -> SpendSummary:
             CustomerSpend(row["customer_id"], row["name"], row["amount"]) for row in largest
         ],
         unmatched=unmatched,
+        unmatched_events=sum(totals),
     )
 
 

@@ -1,7 +1,7 @@
 """Spend of the running periods as last rated, summed for pages; and what matched nothing.
 
 The spend stage keeps a row a contract, period and product. The running period of a contract is its
-latest row's.
+latest row's, unless that one began longer ago than a period lasts.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from uuid import UUID
 from meterline.store.database import Connection, Row
 
 RUNNING = """
-    FROM spend s
+    FROM spend s JOIN contract k USING (environment_id, contract_id)
+    JOIN (SELECT environment_id, contract_id, max(period_start) AS period_start FROM spend
+          WHERE period_start <= %(now)s GROUP BY environment_id, contract_id) AS latest
+        USING (environment_id, contract_id, period_start)
     WHERE s.credit_type_id = %(credit_type_id)s AND s.period_start <= %(now)s
-      AND s.period_start = (SELECT max(l.period_start) FROM spend l
-                            WHERE l.environment_id = s.environment_id
-                              AND l.contract_id = s.contract_id AND l.period_start <= %(now)s)
+      AND k.archived_at IS NULL AND coalesce(k.ending_before, 'infinity') > %(now)s
+      AND s.period_start > %(now)s - CASE k.terms->'usage_statement_schedule'->>'frequency'
+          WHEN 'WEEKLY' THEN interval '7 days' WHEN 'QUARTERLY' THEN interval '3 months'
+          WHEN 'ANNUAL' THEN interval '1 year' ELSE interval '1 month' END
 """
 TOTAL = f"SELECT coalesce(sum(s.amount), 0) AS amount {RUNNING}"
 BY_PRODUCT = f"""
@@ -50,7 +54,9 @@ UNMATCHED_METRICS = """
 UNMATCHED_CUSTOMERS = """
     SELECT ingest_key AS name, events FROM unmatched_customer u
     WHERE NOT EXISTS (SELECT FROM customer_ingest_alias a WHERE a.alias = u.ingest_key)
-      AND NOT EXISTS (SELECT FROM customer c WHERE c.customer_id::text = u.ingest_key)
+      AND NOT EXISTS (SELECT FROM customer c
+                      WHERE c.customer_id = CASE WHEN u.ingest_key
+                          ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN u.ingest_key::uuid END)
     ORDER BY events DESC, name LIMIT %(count)s
 """
 

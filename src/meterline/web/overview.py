@@ -67,7 +67,7 @@ def view(readings: Sequence[Reading[OverviewFigures]], trouble: str | None) -> d
     """Return the figures of the newest reading as text for the templates."""
     now = readings[-1].figures
     lag_state = "" if now.lag_events < 10_000 else "warn"
-    unmatched = sum(row.events for row in now.spent.unmatched)
+    unmatched = now.spent.unmatched_events
     return {
         "trouble": trouble,
         "events_per_second": display.quantity(events_per_second(readings, len(readings) - 1)),

@@ -17,6 +17,7 @@ def reading(second: int, events: int, cents: str = "0") -> Reading[OverviewFigur
         [ProductSpend("Tokens", Decimal(5), Decimal(cents))],
         [CustomerSpend(ID, "Acme", Decimal(cents))],
         [Unmatched("stranger", "no customer", 3)],
+        3,
     )
     figures = OverviewFigures(
         events, 7, 0.2, [PartitionFigures(0, None, events, 7)], ["worker 1"], spent
