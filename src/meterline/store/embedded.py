@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -130,6 +131,9 @@ class EmbeddedPostgres:
             except subprocess.TimeoutExpired:
                 continue
         self._server = None
+        if self._socket_dir.parent != self._data_dir:
+            with suppress(OSError):  # not empty after a kill: the next start clears it
+                self._socket_dir.rmdir()
 
     def _cluster_owner(self) -> int | None:
         try:

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import psycopg
@@ -230,8 +231,11 @@ def test_a_path_too_long_for_a_socket_gets_one_elsewhere(folder: Path) -> None:
         write(server.url, 1)
         assert values(server.url) == [1]
         assert "socket" not in {path.name for path in deep.iterdir()}
+        elsewhere = Path(parse_qs(urlsplit(server.url).query)["host"][0])
+        assert elsewhere.stat().st_mode & 0o077 == 0
     finally:
         server.stop()
+    assert not elsewhere.exists()
 
 
 def test_what_the_server_says_is_in_the_message(folder: Path) -> None:
