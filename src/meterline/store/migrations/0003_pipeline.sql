@@ -109,7 +109,7 @@ CREATE TABLE usage_live (
     latest_at      bigint,                     -- microseconds since 1970, LATEST only
     latest_id      uuid,                       -- the event's id: breaks ties of latest_at
     PRIMARY KEY (environment_id, series_id, hour, writer)
-) WITH (fillfactor = 60);
+) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05);  -- rewritten by each cycle, emptied by compaction
 CALL guard_by_environment('usage_live', 'SELECT');
 
 -- Compacted usage: each closed hour once (grain 'h'), and its running totals by UTC day ('d') and month ('m').
