@@ -78,9 +78,9 @@ def value(part: Part | None) -> Decimal:
     """Return the quantity a part stands for: 0 for none, the latest value, the number of distinct
     values.
     """
+    if isinstance(part, Decimal):  # first and apart, as nearly every part is one
+        return part
     match part:
-        case Decimal():
-            return part
         case None:
             return ZERO
         case Latest():
@@ -95,6 +95,8 @@ def cumulative_values(
     """Return the quantity from the period's start to each cut: n segments give n + 1 values, the
     first 0.
     """
+    if len(parts) == 1:
+        return (ZERO, value(parts[0]))
     values = [ZERO]
     merged: Part | None = None
     for part in parts:

@@ -10,12 +10,15 @@ rows are ordered or split.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
+from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 from uuid import UUID
 
 from meterline.core.decimals import EXACT, ZERO
+from meterline.core.money import CreditType
 from meterline.core.rating.piece import Piece
 from meterline.core.rating.plan import Grouping, PriceSegment, ProductPlan, RatePlan, Stint
 from meterline.core.usage import (
@@ -50,11 +53,13 @@ def charges(plan: RatePlan, usage: UsageBook) -> list[Charge]:
     appear even at zero, those with only where there is usage. Usage that no entitled rate covers
     yields nothing and moves no tier counter.
     """
-    found: list[Charge] = []
-    for product in plan.products:
-        for grouping in product.groupings:
-            _add_charges(found, product, grouping, usage)
-    return found
+    return [
+        Charge(product, grouping, segment, values, piece)
+        for product in plan.products
+        for grouping in product.groupings
+        for values, segment, before, after in _moves(grouping, usage, in_order=True)
+        for piece in segment.model.pieces(before, after)
+    ]
 
 
 def product_totals(
@@ -64,14 +69,23 @@ def product_totals(
     same invoice.
     """
     totals: dict[tuple[UUID, UUID], tuple[Decimal, Decimal]] = {}
-    for product, _, segment, _, piece in charges(plan, usage):
-        key = (product.id, segment.rate.credit_type.id)
-        held = totals.get(key)
-        totals[key] = (
-            (piece.amount, piece.quantity)
-            if held is None
-            else (EXACT.add(held[0], piece.amount), EXACT.add(held[1], piece.quantity))
-        )
+    for product in plan.products:
+        # By unit rather than by key: a product has one, and hashing two ids a line would cost more
+        # than the sums.
+        unit: CreditType | None = None
+        amount = quantity = ZERO
+        for grouping in product.groupings:
+            for _, segment, before, after in _moves(grouping, usage, in_order=False):
+                if segment.rate.credit_type is not unit:
+                    if unit is not None:
+                        totals[product.id, unit.id] = amount, quantity
+                    unit = segment.rate.credit_type
+                    amount, quantity = totals.get((product.id, unit.id), (ZERO, ZERO))
+                for piece in segment.model.pieces(before, after):
+                    amount = EXACT.add(amount, piece.amount)
+                    quantity = EXACT.add(quantity, piece.quantity)
+        if unit is not None:
+            totals[product.id, unit.id] = amount, quantity
     return totals
 
 
@@ -101,14 +115,23 @@ def unpriced(plan: RatePlan, usage: UsageBook) -> list[Unpriced]:
     ]
 
 
-def _add_charges(
-    found: list[Charge], product: ProductPlan, grouping: Grouping, usage: UsageBook
-) -> None:
+# A move of a combination's tier counter within one price segment, which is what is priced: group
+# values, segment, counter before and after. A plain tuple, as there is one a line and customer.
+_Move = tuple[GroupValues, PriceSegment, Decimal, Decimal]
+
+
+def _moves(grouping: Grouping, usage: UsageBook, *, in_order: bool) -> Iterator[_Move]:
+    """Yield the moves of every counter of a grouping; by group values, null first, if `in_order`.
+
+    The moves of one counter always come in order of time.
+    """
     groups = _groups(grouping, usage)
-    ordered = sorted(groups, key=_null_first) if len(groups) > 1 else groups
+    keys: Iterable[GroupValues] = groups
+    if in_order and len(groups) > 1:
+        keys = sorted(groups, key=_null_first)
     pricing_keys = len(grouping.pricing_key)
     always_shown = not (grouping.pricing_key or grouping.presentation_key)
-    for values in ordered:
+    for values in keys:
         counter = ZERO
         for stint, parts in zip(grouping.stints, groups[values], strict=True):
             segments = stint.prices.get(values[:pricing_keys])
@@ -116,17 +139,14 @@ def _add_charges(
                 continue
             quantities = _cumulative(stint, parts)
             for segment in segments:
-                if not always_shown and not any(
-                    part is not None for part in parts[segment.first : segment.last]
-                ):
+                first, last = segment.first, segment.last
+                if not always_shown and parts[first:last].count(None) == last - first:
                     continue
-                before = counter
-                counter = EXACT.add(
-                    before,
-                    EXACT.subtract(quantities[segment.last], quantities[segment.first]),
-                )
-                for piece in segment.model.pieces(before, counter):
-                    found.append(Charge(product, grouping, segment, values, piece))
+                before, counter = counter, quantities[last]
+                # Most counters start with the period, at zero, where there is nothing to add.
+                if first or before is not ZERO:
+                    counter = EXACT.add(before, EXACT.subtract(counter, quantities[first]))
+                yield values, segment, before, counter
 
 
 def _groups(grouping: Grouping, usage: UsageBook) -> dict[GroupValues, list[Parts]]:
@@ -140,9 +160,9 @@ def _groups(grouping: Grouping, usage: UsageBook) -> dict[GroupValues, list[Part
         rows = usage.get(stint.metric_id, ())
         if stint.metric.admissions:
             rows = _admitted(stint, rows)
-        positions, aggregation = stint.positions, stint.metric.aggregation
+        choose, aggregation = _chooser(stint.positions), stint.metric.aggregation
         for group_values, segment, part in rows:
-            values = tuple([group_values[position] for position in positions])
+            values = choose(group_values)
             of_stints = groups.get(values)
             if of_stints is None:
                 of_stints = groups[values] = _empty(grouping)
@@ -150,6 +170,17 @@ def _groups(grouping: Grouping, usage: UsageBook) -> dict[GroupValues, list[Part
             held = parts[segment]
             parts[segment] = part if held is None else merge(aggregation, held, part)
     return groups
+
+
+@lru_cache(maxsize=1_000)
+def _chooser(positions: tuple[int, ...]) -> Callable[[GroupValues], GroupValues]:
+    """Return a function that takes the values at `positions`, as this runs once a row of usage."""
+    if not positions:
+        return lambda _: ()
+    if len(positions) == 1:
+        (position,) = positions
+        return lambda values: (values[position],)
+    return itemgetter(*positions)
 
 
 def _empty(grouping: Grouping) -> list[Parts]:

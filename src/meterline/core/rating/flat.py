@@ -17,5 +17,5 @@ class Flat:
 
     def pieces(self, before: Decimal, after: Decimal) -> list[Piece]:
         """Return one piece."""
-        quantity = EXACT.subtract(after, before)
+        quantity = EXACT.subtract(after, before) if before else after
         return [Piece(quantity, self.price, EXACT.multiply(quantity, self.price))]
