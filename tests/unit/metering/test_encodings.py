@@ -6,6 +6,7 @@ import gzip
 import os
 import tracemalloc
 import zlib
+from collections.abc import Callable
 
 import pytest
 import zstandard
@@ -15,7 +16,7 @@ from meterline.metering.event import InvalidEvent
 
 BODY = b'[{"transaction_id": "a"}]\n' * 500
 RANDOM = os.urandom(300_000)
-COMPRESS = {
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "x-gzip": gzip.compress,
     "deflate": zlib.compress,

@@ -84,7 +84,8 @@ def test_a_required_field_that_is_missing_or_of_a_wrong_type_is_named(field: str
     lacking = an_event(1)
     del lacking[field]
     assert field in refusal(msgspec.json.encode([an_event(), lacking]))
-    for wrong in (None, 7, True, [], {}, ""):
+    wrongs: list[object] = [None, 7, True, [], {}, ""]
+    for wrong in wrongs:
         message = refusal(msgspec.json.encode([an_event(), {**an_event(1), field: wrong}]))
         assert f"[1].{field}" in message, (wrong, message)
 
