@@ -23,7 +23,6 @@ from meterline.core.metric import Aggregation, BillableMetric, PropertyFilter, V
 from meterline.log.postgres import PostgresLogReader, PostgresLogWriter, create_partitions
 from meterline.metering.gateway import IngestGateway
 from meterline.metering.worker import run_worker
-from meterline.services.spend_stage import rate_touched
 from meterline.store.database import Database
 from meterline.stream.cycle import Pace
 from meterline.stream.group_commit import GroupCommit
@@ -212,7 +211,6 @@ class Outcome:
     usage: bytes
     groups: tuple[bytes, ...]
     invoices: tuple[bytes, ...]
-    spend: tuple[Any, ...]
     parked: tuple[Any, ...]
     unmatched: tuple[Any, ...]
 
@@ -220,8 +218,6 @@ class Outcome:
 async def outcome(url: str, catalogue: Catalogue) -> Outcome:
     """Read everything back, usage and invoices by the API, as it answers."""
     async with Database(url, connections_max=4) as database, PostgresLogWriter(url) as log:
-        while await rate_touched(database, NOW):
-            pass
         app: Any = create_app(
             Components(database=database, log=log, records=log, clock=lambda: NOW, new_id=uuid4)
         )
@@ -268,17 +264,13 @@ async def outcome(url: str, catalogue: Catalogue) -> Outcome:
     )
 
 
-def _rows(url: str) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
+def _rows(url: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET ROLE meterline_pipeline")
-        spend = connection.execute(
-            "SELECT contract_id, period_start, product_id, amount::text, quantity::text FROM spend"
-            " ORDER BY 1, 2, 3"
-        ).fetchall()
         parked = connection.execute(
             "SELECT transaction_id, metric_id, reason, event FROM parked_event ORDER BY 1, 2"
         ).fetchall()
         unmatched = connection.execute(
             "SELECT event_type, day, sum(events) FROM unmatched_metric GROUP BY 1, 2 ORDER BY 1, 2"
         ).fetchall()
-    return tuple(spend), tuple(parked), tuple(unmatched)
+    return tuple(parked), tuple(unmatched)
