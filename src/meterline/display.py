@@ -38,8 +38,14 @@ def unit_price(value: Any, credit_type: str = USD_CENTS_NAME) -> str:
         return f"{quantity(exact)} {credit_type}"
     dollars = exact / 100
     if dollars and abs(dollars) < SMALL_PRICE:
-        return f"${(dollars * 1_000_000).normalize():,f} per million"
-    return f"${dollars.normalize():,f}"
+        return f"${_with_cents(dollars * 1_000_000)}/million"
+    return f"${_with_cents(dollars)}"
+
+
+def _with_cents(dollars: Decimal) -> str:
+    """Return all digits of `dollars`, and at least two after the point if there is any."""
+    whole, point, fraction = f"{dollars.normalize():,f}".partition(".")
+    return f"{whole}.{fraction:0<2}" if point else whole
 
 
 def quantity(value: Any) -> str:

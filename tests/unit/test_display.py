@@ -28,8 +28,8 @@ def test_other_units_keep_their_name() -> None:
 @pytest.mark.parametrize(
     ("cents", "shown"),
     [
-        ("0.00005", "$0.5 per million"),
-        ("0.00000000001", "$0.0000001 per million"),
+        ("0.00005", "$0.50/million"),
+        ("0.00000000001", "$0.0000001/million"),
         ("0.2", "$0.002"),
         ("0", "$0"),
         ("150000", "$1,500"),

@@ -64,7 +64,7 @@ def demo(
     customers: Annotated[int, typer.Option("--customers", min=1, max=750)] = 300,
     hours: Annotated[
         int, typer.Option("--hours", min=0, max=720, help="Hours of history to send first.")
-    ] = 36,
+    ] = 48,
 ) -> None:
     """Run the platform with a sample catalogue and live traffic. Ctrl-C stops all of it."""
     data_dir.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,6 @@ from meterline.cli.client import (
 COLUMNS = [
     ("Line", False),
     ("Groups", False),
-    ("Tier", False),
     ("Quantity", True),
     ("Unit price", True),
     ("Amount", True),
@@ -71,7 +70,7 @@ def print_invoice(customer: str, one: dict[str, Any]) -> None:
     period = f"{start[:10]} to {end[:10]}" if start and end else ""
     rows = [_row(line) for line in one["line_items"]]
     total = display.amount(one["total"], one["credit_type"]["name"])
-    rows.append(("", "", "", "", "[bold]Total[/]", f"[bold]{total}[/]"))
+    rows.append(("", "", "", "[bold]Total[/]", f"[bold]{total}[/]"))
     tables.show(f"{customer} · {one['status'].lower()} · {period}", COLUMNS, rows)
 
 
@@ -84,8 +83,7 @@ def _row(line: dict[str, Any]) -> tuple[str, ...]:
     tier = line.get("tier")
     return (
         line["name"],
-        tables.groups(grouped),
-        f"{tier['level']}" if tier else "",
+        ", ".join(filter(None, [tables.groups(grouped), f"tier {tier['level']}" if tier else ""])),
         display.quantity(line.get("quantity")),
         display.unit_price(line["unit_price"], unit) if line.get("unit_price") is not None else "",
         display.amount(line["total"], unit),

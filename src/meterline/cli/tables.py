@@ -39,7 +39,9 @@ def show(
         pad_edge=False,
     )
     for heading, numeric in columns:
-        table.add_column(heading, justify="right" if numeric else "left", no_wrap=numeric)
+        table.add_column(
+            heading, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold"
+        )
     for row in rows:
         table.add_row(*row)
     (console or Console()).print(table)

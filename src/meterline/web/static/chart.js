@@ -5,7 +5,8 @@ const charts = (() => {
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const drawn = new Map();
 
-  const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 2 });
+  // In English everywhere: other tongues' "m" may be thousand, million or minute.
+  const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
   const usd = new Intl.NumberFormat(undefined, { style: "currency", currency: "USD" });
   const plain = new Intl.NumberFormat(undefined, { maximumFractionDigits: 3 });
   const format = (unit, value) => (value == null ? "–" : unit === "usd" ? usd.format(value) : plain.format(value));
