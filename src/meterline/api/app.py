@@ -21,8 +21,10 @@ from meterline.api.errors import EXCEPTION_HANDLERS, AnyRequest, request_id
 from meterline.api.idempotency import IdempotencyMiddleware
 from meterline.api.requests import workspace_of
 from meterline.api.v1 import (
+    balances,
     contracts,
     credit_types,
+    custom_fields,
     customers,
     events,
     ingest,
@@ -61,6 +63,8 @@ API_MODULES = (
     customers,
     contracts,
     contracts_v2,
+    balances,
+    custom_fields,
     sandbox,
     not_built,
 )

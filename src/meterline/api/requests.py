@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, TypeVar
 from uuid import UUID
@@ -26,7 +27,8 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-CustomFields = dict[str, Annotated[str, msgspec.Meta(max_length=200)]]
+CustomFieldKey = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+CustomFields = dict[CustomFieldKey, Annotated[str, msgspec.Meta(max_length=200)]]
 
 # The cursor and page size of lists that take them in the query string, POST lists too.
 NextPage = str | None
@@ -75,6 +77,29 @@ def page_request(
     """The page asked for; `scope` are the filters a cursor is bound to."""
     name = ":".join([listing, *map(repr, scope)])
     return PageRequest.of(name, cursor=next_page, limit=limit, limit_max=LIMIT_MAX)
+
+
+def body_page_request(
+    listing: str,
+    cursor: str | None,
+    limit: Decimal | None,
+    *scope: object,
+    limit_max: int,
+    cursor_field: str = "next_page",
+) -> PageRequest:
+    """Like `page_request`, for lists that take cursor and limit in the body."""
+    if limit is not None and not (limit.is_finite() and limit == limit.to_integral_value()):
+        raise Invalid("limit", "must be a whole number")
+    if limit is not None and not 1 <= limit <= limit_max:  # before int(): it may have many digits
+        raise Invalid("limit", f"must be from 1 to {limit_max}")
+    name = ":".join([listing, *map(repr, scope)])
+    return PageRequest.of(
+        name,
+        cursor=cursor,
+        limit=None if limit is None else int(limit),
+        limit_max=limit_max,
+        cursor_field=cursor_field,
+    )
 
 
 def instant(field: str, given: datetime) -> datetime:

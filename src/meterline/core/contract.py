@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from meterline.core.errors import Issue
+from meterline.core.metric import BillableMetric
 from meterline.core.period import Period, StatementSchedule, is_hour
 
 
@@ -79,3 +80,21 @@ def contract_issues(contract: Contract) -> list[Issue]:
         if not is_hour(usage_filter.starting_at):
             issues.append(Issue("usage_filter.starting_at", "must be on an hour boundary, in UTC"))
     return issues
+
+
+def usage_filter_issues(
+    usage_filter: UsageFilter, metrics: Sequence[BillableMetric]
+) -> list[Issue]:
+    """Return what is wrong with a filter of usage of `metrics`, those a rate card counts by.
+
+    Usage is kept by group values alone, so a property that no metric groups by would let nothing
+    pass. One that only some group by is a choice; a card without metrics may still get them.
+    """
+    if not metrics or any(usage_filter.group_key in one.group_properties for one in metrics):
+        return []
+    return [
+        Issue(
+            "usage_filter.group_key",
+            f"{usage_filter.group_key!r} is in no group key of the rate card's billable metrics",
+        )
+    ]

@@ -11,10 +11,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from meterline.core.contract import Contract, UsageFilter, contract_issues
+from meterline.core.contract import (
+    Contract,
+    UsageFilter,
+    contract_issues,
+    usage_filter_issues,
+)
 from meterline.core.errors import Invalid, require
 from meterline.core.period import Frequency, StatementDay, StatementSchedule
-from meterline.services import customers, rates
+from meterline.services import customers, products, rates
+from meterline.services.custom_fields import Entity, claim
 from meterline.services.errors import Conflict, NotFound
 from meterline.services.paging import Page, PageRequest, age_key
 from meterline.services.workspace import Workspace
@@ -60,7 +66,7 @@ class ContractFilter:
 
 
 async def create(workspace: Workspace, new: NewContract) -> Row:
-    """Add a contract. Raises Invalid, NotFound, Conflict for a used uniqueness_key."""
+    """Add a contract. Raises Invalid, NotFound, Conflict for a used uniqueness_key or value."""
     schedule = StatementSchedule.of(
         new.statement.frequency,
         new.statement.day,
@@ -68,12 +74,14 @@ async def create(workspace: Workspace, new: NewContract) -> Row:
         billing_anchor_date=new.statement.billing_anchor_date,
     )
     filters = () if new.usage_filter is None else (new.usage_filter,)
+    contract_id = workspace.new_id()
     async with workspace.transaction() as connection:
+        await claim(connection, Entity.CONTRACT, contract_id, new.custom_fields)
         customer = await customers.require(connection, new.customer_id)
         if customer["archived_at"] is not None:
             raise Invalid("customer_id", "the customer is archived")
         contract = Contract(
-            id=workspace.new_id(),
+            id=contract_id,
             customer_id=new.customer_id,
             rate_card_id=await _rate_card(connection, new),
             starting_at=new.starting_at,
@@ -82,6 +90,8 @@ async def create(workspace: Workspace, new: NewContract) -> Row:
             usage_filters=filters,
         )
         require(contract_issues(contract))
+        if new.usage_filter is not None:
+            await _require_group_key(connection, contract.rate_card_id, new.usage_filter)
         values = {
             "contract_id": contract.id,
             "customer_id": contract.customer_id,
@@ -151,6 +161,7 @@ async def set_usage_filter(
             store.filter_fields(usage_filter),
         ]
         require(contract_issues(store.contract_of({**row, "terms": terms})))
+        await _require_group_key(connection, row["rate_card_id"], usage_filter)
         await store.update_terms(connection, contract_id, terms)
         await touches.customers(connection, [customer_id])
 
@@ -163,7 +174,7 @@ async def archive(workspace: Workspace, contract_id: UUID, customer_id: UUID) ->
         await touches.customers(connection, [customer_id])
 
 
-async def page_of_rates(  # noqa: PLR0913
+async def page_of_rates(
     workspace: Workspace,
     contract_id: UUID,
     customer_id: UUID,
@@ -202,6 +213,15 @@ async def _rate_card(connection: Connection, new: NewContract) -> UUID | None:
     if cards[0]["archived_at"] is not None:
         raise Invalid(named, "the rate card is archived")
     return rate_card_id
+
+
+async def _require_group_key(
+    connection: Connection, rate_card_id: UUID | None, usage_filter: UsageFilter
+) -> None:
+    """Raise Invalid where nothing the card sells is counted by the filter's property."""
+    if rate_card_id is not None:
+        counted = await products.metrics_sold(connection, rate_card_id)
+        require(usage_filter_issues(usage_filter, counted))
 
 
 async def _existing(connection: Connection, contract_id: UUID, customer_id: UUID) -> Row:

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from meterline.core.errors import Invalid
+from meterline.services.custom_fields import Entity, claim
 from meterline.services.errors import Conflict, NotFound
 from meterline.services.paging import Page, PageRequest, age_key
 from meterline.services.workspace import Workspace
@@ -37,10 +38,11 @@ class CustomerFilter:
 async def create(
     workspace: Workspace, *, name: str, ingest_aliases: Sequence[str], custom_fields: dict[str, str]
 ) -> Row:
-    """Add a customer. Raises Invalid, or Conflict when an alias is in use."""
+    """Add a customer. Raises Invalid, or Conflict when an alias or a unique value is in use."""
     customer_id = workspace.new_id()
     aliases = _checked_aliases(ingest_aliases)
     async with workspace.transaction() as connection:
+        await claim(connection, Entity.CUSTOMER, customer_id, custom_fields)
         await store.insert(
             connection,
             customer_id,

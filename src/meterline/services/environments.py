@@ -178,15 +178,20 @@ async def now_in(database: Database, environment_id: int, wall_clock: datetime) 
 async def move_clock(database: Database, principal: Principal, to: datetime) -> None:
     """Set a sandbox's clock forward, and have its spend rated at the new time.
 
-    Raises Conflict where it may not move there.
+    Raises Invalid for a time before the clock's, Conflict where there is no clock to move:
+    production, and sandboxes that were created without one, go by the wall clock.
     """
     if to.tzinfo is None:
         raise Invalid("now", "must have an offset from UTC")
     if not principal.sandbox:
         raise Conflict("only a sandbox has a clock that can be moved")
     async with database.installation() as connection:
-        if not await store.move_clock(connection, principal.environment_id, to):
-            raise Conflict("a sandbox's clock moves forward only")
+        row = await store.lock_clock(connection, principal.environment_id)
+        if row is None or row["clock"] is None:
+            raise Conflict("this sandbox was created without a clock and goes by the wall clock")
+        if to < row["clock"]:
+            raise Invalid("now", f"the clock moves forward only, and stands at {row['clock']}")
+        await store.set_clock(connection, principal.environment_id, to)
         await store.touch_contracts(connection, principal.environment_id)
 
 

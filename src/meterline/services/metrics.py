@@ -7,6 +7,7 @@ from uuid import UUID
 
 from meterline.core.errors import Invalid, require
 from meterline.core.metric import BillableMetric, metric_issues
+from meterline.services.custom_fields import Entity, claim
 from meterline.services.errors import NotFound
 from meterline.services.paging import Page, PageRequest, age_key
 from meterline.services.workspace import Workspace
@@ -17,9 +18,10 @@ from meterline.store.database import Connection, Row
 async def create(
     workspace: Workspace, metric: BillableMetric, custom_fields: dict[str, str]
 ) -> None:
-    """Add a metric. It counts events that are metered from now on. Raises Invalid."""
+    """Add a metric. It counts events that are metered from now on. Raises Invalid, Conflict."""
     require(metric_issues(metric))
     async with workspace.transaction() as connection:
+        await claim(connection, Entity.BILLABLE_METRIC, metric.id, custom_fields)
         await store.insert(connection, metric, custom_fields, workspace.now)
 
 

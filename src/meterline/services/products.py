@@ -11,7 +11,9 @@ from meterline.core.catalogue import Product, ProductType, ProductUpdate, Produc
 from meterline.core.catalogue import product_versions as history
 from meterline.core.catalogue_rules import product_issues
 from meterline.core.errors import require
+from meterline.core.metric import BillableMetric
 from meterline.services import metrics
+from meterline.services.custom_fields import Entity, claim
 from meterline.services.errors import NotFound
 from meterline.services.paging import Page, PageRequest, age_key
 from meterline.services.workspace import Workspace
@@ -27,10 +29,11 @@ async def create(
     fields: Mapping[str, Any],
     custom_fields: dict[str, str],
 ) -> UUID:
-    """Add a product. `fields`: as stored, decimals as strings. Raises Invalid."""
+    """Add a product. `fields`: as stored, decimals as strings. Raises Invalid, Conflict."""
     product_id = workspace.new_id()
     version = ProductVersion(**store.version_fields(fields))
     async with workspace.transaction() as connection:
+        await claim(connection, Entity.PRODUCT, product_id, custom_fields)
         await _check(connection, product_type, version)
         await store.insert(
             connection,
@@ -97,6 +100,12 @@ async def load(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Produc
     """The products of these ids, archived ones too; unknown ids are left out."""
     rows = await store.select(connection, list(set(ids)))
     return {row["product_id"]: store.product_of(row) for row in rows}
+
+
+async def metrics_sold(connection: Connection, rate_card_id: UUID) -> list[BillableMetric]:
+    """The metrics that products with a rate on the card are or were counted by, or will be."""
+    ids = await store.metric_ids_of_card(connection, rate_card_id)
+    return list((await metrics.load(connection, ids)).values())
 
 
 def _updates(row: Row) -> list[ProductUpdate]:

@@ -12,6 +12,7 @@ from meterline.core.decimals import decimal_issues
 from meterline.core.errors import Invalid, require
 from meterline.core.money import USD_CENTS, CreditType
 from meterline.services import credit_types, rate_card_aliases
+from meterline.services.custom_fields import Entity, claim
 from meterline.services.errors import NotFound
 from meterline.services.paging import Page, PageRequest, age_key
 from meterline.services.rate_card_aliases import AliasSpan
@@ -44,7 +45,7 @@ class RateCardChange:
 
 
 async def create(workspace: Workspace, new: NewRateCard) -> UUID:
-    """Add a card. Raises Invalid."""
+    """Add a card. Raises Invalid, Conflict."""
     rate_card_id = workspace.new_id()
     fiat = new.fiat_credit_type_id or USD_CENTS.id
     if fiat not in credit_types.CURRENCIES:
@@ -52,6 +53,7 @@ async def create(workspace: Workspace, new: NewRateCard) -> UUID:
     if not new.name:
         raise Invalid("name", "must not be empty")
     async with workspace.transaction() as connection:
+        await claim(connection, Entity.RATE_CARD, rate_card_id, new.custom_fields)
         await _check_conversions(connection, "credit_type_conversions", [], new.conversions)
         values = {
             "rate_card_id": rate_card_id,

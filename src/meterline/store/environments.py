@@ -23,11 +23,8 @@ _LIST = (
 )
 _BY_NAME = "SELECT environment_id, name, kind, clock, created_at FROM environment WHERE name = %s"
 _CLOCK = "SELECT kind, clock FROM environment WHERE environment_id = %s"
-_MOVE_CLOCK = """
-UPDATE environment SET clock = %(to)s
-WHERE environment_id = %(environment_id)s AND kind = 'sandbox' AND (clock IS NULL OR clock <=
-%(to)s) RETURNING clock
-"""
+_LOCK_CLOCK = _CLOCK + " FOR NO KEY UPDATE"
+_SET_CLOCK = "UPDATE environment SET clock = %s WHERE environment_id = %s"
 _ADD_KEY = """
 INSERT INTO api_token (environment_id, name, scope, token_hash)
 VALUES (%(environment_id)s, %(name)s, %(scope)s, %(token_hash)s) RETURNING token_id
@@ -90,10 +87,14 @@ async def clock_of(connection: Connection, environment_id: int) -> Row | None:
     return await (await connection.execute(_CLOCK, [environment_id])).fetchone()
 
 
-async def move_clock(connection: Connection, environment_id: int, to: datetime) -> bool:
-    """Set a sandbox's clock forward; False where it is no sandbox, or stands later already."""
-    moved = await connection.execute(_MOVE_CLOCK, {"environment_id": environment_id, "to": to})
-    return moved.rowcount == 1
+async def lock_clock(connection: Connection, environment_id: int) -> Row | None:
+    """Like `clock_of`, held against others who would move it."""
+    return await (await connection.execute(_LOCK_CLOCK, [environment_id])).fetchone()
+
+
+async def set_clock(connection: Connection, environment_id: int, to: datetime) -> None:
+    """Set a sandbox's clock. The caller holds it."""
+    await connection.execute(_SET_CLOCK, [to, environment_id])
 
 
 async def touch_contracts(connection: Connection, environment_id: int) -> None:

@@ -57,12 +57,17 @@ SELECT_PAGE = (
 """
 )
 LOCK = "SELECT product_id FROM product WHERE product_id = %s FOR UPDATE"
+SELECT_METRIC_IDS_OF_CARD = """
+    SELECT DISTINCT (fields->>'billable_metric_id')::uuid AS metric_id FROM product_version
+    WHERE product_id IN (SELECT product_id FROM rate WHERE rate_card_id = %s)
+      AND fields->>'billable_metric_id' IS NOT NULL
+"""
 ARCHIVE = """
     UPDATE product SET archived_at = coalesce(archived_at, %s) WHERE product_id = %s
 """
 
 
-async def insert(
+async def insert(  # noqa: PLR0913
     connection: Connection,
     product_id: UUID,
     *,
@@ -111,6 +116,12 @@ async def select_page(
     parameters = {"archived": archived, "at": after[0], "id": after[1], "fetch": fetch}
     rows = await (await connection.execute(SELECT_PAGE, parameters)).fetchall()
     return [_with_instants(row) for row in rows]
+
+
+async def metric_ids_of_card(connection: Connection, rate_card_id: UUID) -> list[UUID]:
+    """The metrics that any version of a product with a rate on the card names."""
+    rows = await connection.execute(SELECT_METRIC_IDS_OF_CARD, (rate_card_id,))
+    return [row["metric_id"] for row in await rows.fetchall()]
 
 
 async def archive(connection: Connection, product_id: UUID, now: datetime) -> bool:

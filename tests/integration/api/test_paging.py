@@ -94,6 +94,29 @@ def test_body_cursor_of_contracts(http: httpx.Client, sdk: Metronome, version: s
     assert sorted(seen) == sorted(made)
 
 
+@pytest.mark.parametrize("name", ["customerCommits", "customerCredits", "customerBalances"])
+def test_body_cursor_named_next_page(http: httpx.Client, sdk: Metronome, name: str) -> None:
+    customer = sdk.v1.customers.create(name="n").data.id
+    path, body = f"/v1/contracts/{name}/list", {"customer_id": customer}
+    for limit in (1, 25, None):
+        answer = http.post(path, json={**body, "limit": limit})
+        assert (answer.status_code, answer.json()) == (200, {"data": [], "next_page": None})
+    for wrong in (0, -1, 26, 1.5, "x", 10**400):
+        answer = http.post(path, json={**body, "limit": wrong})
+        assert (answer.status_code, answer.json()["message"][:5]) == (400, "limit")
+    # A list that has no second page has given no cursor.
+    for cursor in ("x", "é", "A" * 5000, _cursor_of_customers(http)):
+        answer = http.post(path, json={**body, "next_page": cursor})
+        assert (answer.status_code, answer.json()["message"][:9]) == (400, "next_page")
+    assert http.post(path, json={**body, "next_page": 5}).status_code == 400
+
+
+def _cursor_of_customers(http: httpx.Client) -> str:
+    for _ in range(2):
+        http.post("/v1/customers", json={"name": "n"})
+    return str(http.get("/v1/customers", params={"limit": 1}).json()["next_page"])
+
+
 @pytest.mark.parametrize("spoil", ["x", "=", "é", "\x00", "A" * 5000])
 def test_a_spoilt_cursor_is_refused(http: httpx.Client, sdk: Metronome, spoil: str) -> None:
     for _ in range(2):

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -19,7 +20,7 @@ PRODUCTS = "/v1/contract-pricing/products"
 ID = "2714e483-4ff1-48e4-9e25-ac732e8f24f2"
 
 # Every POST of the catalogue with a body that would pass if what it names existed.
-BODIES = {
+BODIES: dict[str, dict[str, Any]] = {
     "/v1/credit-types/create": {"name": "n"},
     "/v1/credit-types/archive": {"id": ID},
     "/v1/billable-metrics/create": {"name": "n", "aggregation_type": "COUNT"},
@@ -69,6 +70,34 @@ BODIES = {
     "/v1/contracts/getContractRateSchedule": {"customer_id": ID, "contract_id": ID},
     "/v2/contracts/get": {"customer_id": ID, "contract_id": ID},
     "/v2/contracts/list": {"customer_id": ID},
+    **{
+        f"/v1/contracts/{name}/list": {
+            "customer_id": ID,
+            "covering_date": "2026-01-01T00:00:00Z",
+            "starting_at": "2026-01-01T00:00:00Z",
+            "effective_before": "2026-01-01T00:00:00Z",
+            "include_archived": True,
+            "limit": 1,
+        }
+        for name in ("customerCommits", "customerCredits", "customerBalances")
+    },
+    "/v1/contracts/customerBalances/getNetBalance": {
+        "customer_id": ID,
+        "credit_type_id": ID,
+        "access_type": "SPEND",
+        "filters": [{"balance_types": ["CREDIT"], "ids": [ID], "custom_fields": {"k": "v"}}],
+        "invoice_inclusion_mode": "FINALIZED",
+    },
+    "/v1/customFields/addKey": {"entity": "customer", "key": "k", "enforce_uniqueness": True},
+    "/v1/customFields/removeKey": {"entity": "customer", "key": "k"},
+    "/v1/customFields/listKeys": {"entities": ["customer"]},
+    "/v1/customFields/setValues": {
+        "entity": "customer",
+        "entity_id": ID,
+        "custom_fields": {"k": "v"},
+    },
+    "/v1/customFields/deleteValues": {"entity": "customer", "entity_id": ID, "keys": ["k"]},
+    "/v1/sandbox/clock": {"now": "2026-01-01T00:00:00Z"},
 }
 
 RAW = {
@@ -130,7 +159,9 @@ def test_every_field_with_every_wrong_value(http: httpx.Client, path: str) -> No
                 refused(answer)
 
 
-@pytest.mark.parametrize("path", [path for path in BODIES if not path.endswith("/list")])
+@pytest.mark.parametrize(
+    "path", [path for path in BODIES if not path.endswith(("/list", "/listKeys"))]
+)
 def test_a_missing_field_is_named(http: httpx.Client, path: str) -> None:
     message = refused(http.post(path, content=b"{}"), 200) if "updateConfig" not in path else "`x`"
     assert "`" in message

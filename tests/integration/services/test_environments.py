@@ -178,8 +178,15 @@ def test_a_sandboxs_clock_stands_until_moved_and_moves_forward_only(database_url
         assert await now(database, sandbox, wall) == NOON
         await move_clock(database, sandbox, NOON + timedelta(days=1))
         assert await now(database, sandbox, wall) == NOON + timedelta(days=1)
-        with pytest.raises(Conflict, match="forward"):
+        with pytest.raises(Invalid, match="moves forward only"):
             await move_clock(database, sandbox, NOON)
+
+        _, token = await create_environment(database, "by the wall clock", "sandbox")
+        without = await authenticate(database, token)
+        assert without is not None
+        with pytest.raises(Conflict, match="wall clock"):
+            await move_clock(database, without, wall)
+        assert await now(database, without, wall) == wall
 
         _, token = await create_environment(database, "live")
         live = await authenticate(database, token)

@@ -2,9 +2,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.unit.core.builders import contract, utc
+from tests.unit.core.builders import contract, metric, utc
 
-from meterline.core.contract import UsageFilter, contract_issues, filter_at
+from meterline.core.contract import UsageFilter, contract_issues, filter_at, usage_filter_issues
 from meterline.core.period import Period
 
 
@@ -57,3 +57,19 @@ def test_a_sound_contract_has_no_issues() -> None:
 def test_each_fault_names_its_field(changes: dict[str, object], field: str) -> None:
     wrong = replace(contract(), **changes)
     assert [issue.field for issue in contract_issues(wrong)] == [field]
+
+
+def test_a_filter_needs_a_metric_that_groups_by_its_key() -> None:
+    wanted = admits("a", 1)
+    grouped, compound = (
+        metric(1, group_keys=[["workspace"]]),
+        metric(2, group_keys=[["x", "workspace"]]),
+    )
+    plain, other = metric(3), metric(4, group_keys=[["Workspace"]])
+    assert usage_filter_issues(wanted, [plain, grouped]) == []
+    assert usage_filter_issues(wanted, [other, compound]) == []
+    assert usage_filter_issues(wanted, []) == []
+    for counted in ([plain], [other], [plain, other]):
+        (issue,) = usage_filter_issues(wanted, counted)
+        assert issue.field == "usage_filter.group_key"
+        assert "'workspace'" in issue.message

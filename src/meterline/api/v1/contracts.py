@@ -32,6 +32,7 @@ from meterline.api.requests import (
     Limit,
     NextPage,
     Reply,
+    body_page_request,
     id_reply,
     instant,
     member,
@@ -237,13 +238,11 @@ def contract_page(
     )
     if wanted.covering_date is not None and wanted.starting_at is not None:
         raise Invalid("covering_date", "must be left out beside starting_at")
-    limit = data.limit
-    if limit is not None and (not limit.is_finite() or not 1 <= limit <= CONTRACTS_LIMIT_MAX):
-        raise Invalid("limit", f"must be from 1 to {CONTRACTS_LIMIT_MAX}")
-    request = PageRequest.of(
-        f"{listing}:{wanted!r}",
-        cursor=data.cursor,
-        limit=None if limit is None else int(limit),
+    request = body_page_request(
+        listing,
+        data.cursor,
+        data.limit,
+        wanted,
         limit_max=CONTRACTS_LIMIT_MAX,
         cursor_field="cursor",
     )

@@ -16,8 +16,6 @@ POST /v1/getCustomerBillingProviderConfigurations
 POST /v1/setCustomerBillingProviderConfigurations
 POST /v1/archiveCustomerBillingProviderConfigurations
 GET  /v1/customers/{customer_id:str}/costs
-POST /v1/contracts/customerBalances/getNetBalance
-POST /v1/contracts/customerBalances/list
 POST /v1/contracts/addManualBalanceLedgerEntry
 POST /v1/contracts/seatBalances/list
 POST /v1/contracts/getSubscriptionSeatsHistory
@@ -30,10 +28,8 @@ POST /v2/contracts/commits/edit
 POST /v2/contracts/credits/edit
 POST /v2/contracts/getEditHistory
 POST /v1/contracts/customerCommits/create
-POST /v1/contracts/customerCommits/list
 POST /v1/contracts/customerCommits/updateEndDate
 POST /v1/contracts/customerCredits/create
-POST /v1/contracts/customerCredits/list
 POST /v1/contracts/customerCredits/updateEndDate
 POST /v1/invoices/void
 POST /v1/invoices/regenerate
@@ -55,11 +51,6 @@ POST /v1/packages/get
 POST /v1/packages/list
 POST /v1/packages/archive
 POST /v1/packages/listContractsOnPackage
-POST /v1/customFields/addKey
-POST /v1/customFields/removeKey
-POST /v1/customFields/listKeys
-POST /v1/customFields/setValues
-POST /v1/customFields/deleteValues
 POST /v1/dashboards/getEmbeddableUrl
 GET  /v1/auditLogs
 GET  /v1/services

@@ -1,4 +1,7 @@
-"""/v1/sandbox/clock: the time in the token's environment; a sandbox's can be moved forward."""
+"""/v1/sandbox/clock: the time in the token's environment; a sandbox's own clock can be moved forward.
+
+Moving it back is 400; where there is none to move, production above all, 409.
+"""
 
 from __future__ import annotations
 
