@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import pipeline
+from bench import pipeline, spend
 
-BENCHMARKS = {"pipeline": pipeline.main}
+BENCHMARKS = {"pipeline": pipeline.main, "spend": spend.main}
 
 if __name__ == "__main__":
     name, *options = sys.argv[1:] or [""]

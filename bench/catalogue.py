@@ -19,7 +19,7 @@ from bench.load import MODELS
 METRICS = ("requests", "input_tokens", "output_tokens")
 PROBE = "probe"
 
-_CUSTOMERS = """
+COPY_CUSTOMERS = """
 WITH made AS (
     INSERT INTO customer (environment_id, customer_id, name, custom_fields, config, created_at, updated_at)
     SELECT c.environment_id, gen_random_uuid(), 'customer-' || to_char(n, 'FM00000'), c.custom_fields, c.config,
@@ -60,7 +60,7 @@ def load(platform: Installation, customers: int) -> str:
     with psycopg.connect(
         database_url(platform), options="-c role=meterline_pipeline"
     ) as connection:
-        connection.execute(_CUSTOMERS, {"customers": customers, "template": probe})
+        connection.execute(COPY_CUSTOMERS, {"customers": customers, "template": probe})
     return str(probe)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from psycopg import AsyncConnection
 
 from meterline.core.metric import Aggregation, BillableMetric
 from meterline.core.period import hour_index
+from meterline.metering.series import group_hash, ingest_key_hash
 
 GroupValues = tuple[str | None, ...]
 
@@ -68,9 +68,8 @@ class Observation:
 
 def series_id(environment_id: int, seen: Observation) -> UUID:
     """An id whose first half stands for environment and ingest key, its second for the rest."""
-    key = f"{environment_id}/{seen.ingest_key}".encode()
-    rest = f"{seen.metric.id}/{json.dumps(seen.group_values)}".encode()
-    return UUID(bytes=blake2b(key, digest_size=8).digest() + blake2b(rest, digest_size=8).digest())
+    first = ingest_key_hash(environment_id, seen.ingest_key)
+    return UUID(bytes=first + group_hash(seen.metric.id, seen.group_values))
 
 
 async def write(

@@ -20,7 +20,7 @@ from meterline.core.metric import BillableMetric
 from meterline.metering import columns, parking, sql
 from meterline.metering.compile import wanted_properties
 from meterline.metering.costs import StepCosts
-from meterline.metering.fold import Folded, fold
+from meterline.metering.fold import HOUR_MICROSECONDS, Folded, fold
 from meterline.metering.metrics import live_metrics
 from meterline.metering.seen import SeenIndex
 from meterline.metering.usage_writer import UsageWriter
@@ -34,7 +34,7 @@ logger = structlog.get_logger()
 # The batch statements look ids up one by one in large indexes; scanning those must never seem cheaper, whatever
 # stale statistics say. A transaction that stops half-way must not hold its locks for long.
 OPTIONS = (
-    "-c role=meterline_pipeline -c timezone=UTC -c jit=off -c enable_seqscan=off -c enable_bitmapscan=off"
+    "-c application_name=metering -c role=meterline_pipeline -c timezone=UTC -c jit=off -c enable_seqscan=off -c enable_bitmapscan=off"
     " -c statement_timeout=60s -c idle_in_transaction_session_timeout=10s -c temp_buffers=32MB -c work_mem=32MB"
 )
 
@@ -178,7 +178,16 @@ class MeteringSink:
     def _write_touches(self, admitted: pl.DataFrame, prepared: Batch) -> None:
         """Tell the spend stage whose usage changed. One row an environment, however many customers."""
         for environment_id in prepared.metrics:
-            touched = _of(admitted, environment_id, prepared).group_by("customer_id").len()
+            touched = (
+                _of(admitted, environment_id, prepared)
+                .with_columns((pl.col("timestamp") // HOUR_MICROSECONDS).alias("hour"))
+                .group_by("customer_id")
+                .agg(
+                    pl.len(),
+                    pl.col("hour").min().alias("first_hour"),
+                    pl.col("hour").max().alias("last_hour"),
+                )
+            )
             if touched.height:
                 self._connection.execute(
                     sql.TOUCH,
@@ -186,6 +195,8 @@ class MeteringSink:
                         "environment_id": environment_id,
                         "ingest_keys": touched["customer_id"].to_list(),
                         "events": touched["len"].to_list(),
+                        "first_hours": touched["first_hour"].to_list(),
+                        "last_hours": touched["last_hour"].to_list(),
                         "appended_at": min(
                             record.appended_at
                             for record in prepared.records

@@ -97,8 +97,8 @@ VALUES (%(environment_id)s, %(partition)s, %(record_offset)s, %(transaction_id)s
 """
 
 TOUCH = """
-INSERT INTO usage_touch (environment_id, ingest_keys, events, appended_at)
-VALUES (%(environment_id)s, %(ingest_keys)s, %(events)s, %(appended_at)s)
+INSERT INTO usage_touch (environment_id, ingest_keys, events, first_hours, last_hours, appended_at)
+VALUES (%(environment_id)s, %(ingest_keys)s, %(events)s, %(first_hours)s, %(last_hours)s, %(appended_at)s)
 """
 
 # The fence and the offsets are one statement: a row that is missing from its count was taken by another owner.

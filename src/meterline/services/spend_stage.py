@@ -1,94 +1,141 @@
 """The spend stage: customers whose usage, prices or contracts changed are rated again, many at once.
 
-Touches gather while a round is under way, so a customer is rated once a round however many events he has: the
-busier the installation, the more is coalesced. Rating starts from usage each time, never from the last result;
-a round that is killed half-way is simply done again.
+A round takes all touches there are, so a customer is rated once a round however many events he has: the busier the
+installation, the more is coalesced. Rating starts from usage each time, never from the last result; a round that is
+killed half-way is simply done again, and only its last transaction forgets the touches. Of the processes that run this
+one rates an environment at a time. Decision: docs/decisions/0010-spend-stage.md.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import islice
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from meterline.core.contract import Contract
-from meterline.core.metric import BillableMetric
-from meterline.core.period import Period
-from meterline.core.rating import PriceList, RatePlan, product_totals, rate_plan
-from meterline.core.usage import UsageBook
+from meterline.core.period import Period, hour_index, hour_start
+from meterline.core.rating import product_totals
+from meterline.metering.event import BACKDATING_WINDOW, FUTURE_LIMIT
 from meterline.services import environments
-from meterline.services.catalogue import (
-    customers_of_keys,
-    load_contracts,
-    load_customer_keys,
-    load_rate_plan_inputs,
-)
 from meterline.services.compaction import compact
-from meterline.services.usage import period_parts
+from meterline.services.spend_accounts import Account, Accounts
+from meterline.services.spend_prices import Prices, Tariff
+from meterline.services.spend_usage import SeriesMeanings, books_of
 from meterline.store import spend as store
 from meterline.store.database import Connection, Database
-from meterline.store.spend import SpendRow
+from meterline.store.spend import SpendColumns, Touched
 
 logger = structlog.get_logger()
 
 # Long enough that cycles of several workers share a round, short beside what a reader notices.
 IDLE_SECONDS = 0.1
+# After a round the stage rests this share of the time it took, so that it leaves the machine to ingest and metering:
+# the slower it gets, the more it coalesces, and its cost is bounded by the number of distinct customers.
+REST_SHARE = 0.5
+REST_SECONDS_MAX = 5.0
 OUTAGE_SECONDS = 1.0
 COMPACTION_SECONDS = 5.0
-# Touches of a round: each is one worker cycle, so this is minutes of backlog.
-TOUCHES_MAX = 500
-# Ingest keys rated in one transaction: enough to share its queries, few enough to hold the lock only shortly.
-KEYS_MAX = 1_000
+_OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+
+
+def _is_outage(error: Exception) -> bool:
+    """Whether the database is away. A statement that took too long is a matter of what was asked."""
+    return isinstance(error, _OUTAGES) and not isinstance(error, psycopg.errors.QueryCanceled)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The sizes and times of rounds.
+
+    `touches_max`: of a round, each one worker cycle: minutes of backlog, read in seconds.
+    `keys_max`: ingest keys rated in one transaction: enough to share its queries, few enough for half a second.
+    `lease`: so long after his last transaction another process may take an environment over from a rater.
+    `failures_max`: customers that cannot be rated and are set apart in a round. When more fail it is hardly their
+    fault, and the environment rests.
+    `rest_seconds`: how long it rests, and how long until those set apart are tried again.
+    """
+
+    touches_max: int = 5_000
+    keys_max: int = 2_000
+    lease: timedelta = timedelta(seconds=3)
+    failures_max: int = 100
+    rest_seconds: float = 30.0
+
+
+class TooManyFailures(Exception):
+    """Rating fails for customer after customer of an environment."""
+
+
+class _Superseded(Exception):
+    """Another process rates the environment now."""
 
 
 @dataclass(slots=True)
-class Prices:
-    """The prices of one round, each compiled once. A round begins without any, so changes are always seen."""
+class _Environment:
+    """What is remembered of an environment while this process rates it.
 
-    lists: dict[UUID, PriceList] = field(default_factory=dict)
-    plans: dict[tuple[object, ...], RatePlan] = field(default_factory=dict)
+    `epoch`: of the claim under which it is remembered.
+    """
 
-    async def plan(self, connection: Connection, contract: Contract, period: Period) -> RatePlan:
-        """Return the prices of a contract in `period`."""
-        card_id = contract.rate_card_id
-        assert card_id is not None
-        key = (card_id, period, contract.usage_filters)
-        if key not in self.plans:
-            if card_id not in self.lists:
-                self.lists[card_id] = await load_rate_plan_inputs(connection, card_id)
-            self.plans[key] = rate_plan(self.lists[card_id], period, contract.usage_filters)
-        return self.plans[key]
+    id: int
+    epoch: int | None = None
+    accounts: Accounts = field(init=False)
+    prices: Prices = field(default_factory=Prices)
+    # Keys that could not be rated, left out until they are tried again.
+    apart: set[str] = field(default_factory=set)
+    retry_at: float = 0.0
+    rests_until: float = 0.0
 
-    def metrics(self, plan: RatePlan, contract: Contract) -> list[BillableMetric]:
-        """Return the metrics whose usage `plan`, a plan of the contract's card, needs."""
-        assert contract.rate_card_id is not None
-        listed = self.lists[contract.rate_card_id].metrics
-        return [metric for metric in listed if metric.id in plan.metrics]
+    def __post_init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self.epoch = None
+        self.accounts, self.prices, self.apart = Accounts(self.id), Prices(), set()
+        self.retry_at = 0.0
 
 
-async def run(database: Database, *, clock: Callable[[], datetime], stop: asyncio.Event) -> None:
+class _Rated(NamedTuple):
+    """What a round came to: `stray` are keys of nobody, `failed` of customers that could not be rated."""
+
+    stray: list[str]
+    failed: list[str]
+
+
+async def run(
+    database: Database, *, rater_id: UUID, clock: Callable[[], datetime], stop: asyncio.Event
+) -> None:
     """Rate whatever is touched, and compact closed hours, until `stop`. Outages are waited out."""
+    stage = SpendStage(database, rater_id)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_until(stop, lambda: rate_touched(database, clock()), IDLE_SECONDS))
+        tasks.create_task(_until(stop, lambda: stage.rate_touched(clock()), IDLE_SECONDS))
         tasks.create_task(_until(stop, lambda: compact(database, clock()), COMPACTION_SECONDS))
+    try:
+        await stage.release()
+    except _OUTAGES as outage:
+        logger.warning("outage", reason=str(outage))  # the claim then ends by itself
 
 
 async def _until(
     stop: asyncio.Event, step: Callable[[], Awaitable[int]], idle_seconds: float
 ) -> None:
     while not stop.is_set():
-        pause = idle_seconds
+        started = time.monotonic()
         try:
             await step()
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as outage:
+            took = time.monotonic() - started
+            pause = max(idle_seconds, min(took * REST_SHARE, REST_SECONDS_MAX))
+        except _OUTAGES as outage:
             logger.warning("outage", reason=str(outage))
             pause = OUTAGE_SECONDS
         try:
@@ -97,80 +144,219 @@ async def _until(
             continue
 
 
-async def rate_touched(database: Database, wall_clock: datetime) -> int:
-    """Rate the customers of the oldest touches, forget those touches, and return how many there were."""
-    async with database.installation() as connection:
-        touches = await store.touches(connection, TOUCHES_MAX)
-    by_environment: dict[int, tuple[list[int], set[str]]] = defaultdict(lambda: ([], set()))
-    for touch in touches:
-        touch_ids, keys = by_environment[touch["environment_id"]]
-        touch_ids.append(touch["touch_id"])
-        keys.update(touch["ingest_keys"])
-    for environment_id, (touch_ids, keys) in by_environment.items():
-        now = await environments.now_in(database, environment_id, wall_clock)
-        prices, stray = Prices(), []
-        for some in _chunks(sorted(keys), KEYS_MAX):
-            async with database.transaction(environment_id) as connection:
-                await store.lock(connection, environment_id)
-                stray += await _rate(connection, environment_id, some, prices, now)
-        async with database.transaction(environment_id) as connection:
-            await store.forget(connection, touch_ids, stray)
-    return len(touches)
+class SpendStage:
+    """Rates touched customers. One for a process, whose `rater_id` is its own."""
+
+    def __init__(
+        self,
+        database: Database,
+        rater_id: UUID,
+        limits: Limits | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._rater_id = rater_id
+        self._limits = limits or Limits()
+        self._monotonic = monotonic
+        self._environments: dict[int, _Environment] = {}
+        self._meanings = SeriesMeanings()
+
+    async def rate_touched(self, wall_clock: datetime) -> int:
+        """Rate what was touched in every environment, forget those touches, and return how many there were.
+
+        Raises what the database raises in an outage; an error in one environment does not reach the others.
+        """
+        async with self._database.installation() as connection:
+            touched = await store.touched_environments(connection)
+        forgotten = 0
+        for environment_id in touched:
+            environment = self._environments.setdefault(
+                environment_id, _Environment(environment_id)
+            )
+            if self._monotonic() < environment.rests_until:
+                continue
+            try:
+                forgotten += await self._rate_environment(environment, wall_clock)
+            except _Superseded:
+                environment.forget()
+            except Exception as error:  # a bug, or broken rows: its touches stay, and show as lag
+                environment.forget()
+                if _is_outage(error):
+                    raise
+                logger.exception("environment_not_rated", environment_id=environment_id)
+                environment.rests_until = self._monotonic() + self._limits.rest_seconds
+        return forgotten
+
+    async def release(self) -> None:
+        """Let another process take over at once. To be called when no round is under way."""
+        async with self._database.installation() as connection:
+            await store.release(connection, self._rater_id)
+
+    async def _rate_environment(self, environment: _Environment, wall_clock: datetime) -> int:
+        async with self._database.transaction(environment.id) as connection:
+            if not await self._claim(connection, environment):
+                return 0
+            touches = await store.oldest_touches(connection, self._limits.touches_max)
+            touched = await store.touched(connection, touches)
+            retried = await self._due_again(connection, environment)
+        # The clock after the touches: what a touch by a moved clock is about is seen.
+        now = await environments.now_in(self._database, environment.id, wall_clock)
+        environment.accounts.drop(one.ingest_key for one in touched if one.changed)
+        rated = _Rated([], [])
+        together = [one for one in touched if one.ingest_key not in environment.apart]
+        for start in range(0, len(together), self._limits.keys_max):
+            chunk = together[start : start + self._limits.keys_max]
+            await self._rate_apart(environment, chunk, now, rated)
+        for key in retried:
+            await self._rate_apart(environment, [Touched(key, True, None, None)], now, rated)
+        async with self._database.transaction(environment.id) as connection:
+            await self._reclaim(connection, environment)
+            await store.forget(connection, touches, rated.stray)
+            recovered = set(retried).difference(rated.failed)
+            if recovered:
+                await store.delete_unrated(connection, list(recovered))
+        environment.apart = (environment.apart - recovered).union(rated.failed)
+        return len(touches)
+
+    async def _due_again(self, connection: Connection, environment: _Environment) -> list[str]:
+        """The keys set apart that are to be tried again in this round."""
+        if not environment.apart or self._monotonic() < environment.retry_at:
+            return []
+        environment.retry_at = self._monotonic() + self._limits.rest_seconds
+        keys = await store.unrated_keys(connection, self._limits.failures_max)
+        environment.accounts.drop(keys)
+        return keys
+
+    async def _claim(self, connection: Connection, environment: _Environment) -> bool:
+        """Be the environment's rater in this transaction, and remember nothing from before another was."""
+        epoch = await store.claim(connection, self._rater_id, self._limits.lease)
+        if epoch is None:
+            environment.forget()
+            return False
+        if epoch != environment.epoch:
+            environment.forget()
+            environment.apart = set(await store.unrated_keys(connection, None))
+            environment.epoch = epoch
+        return True
+
+    async def _reclaim(self, connection: Connection, environment: _Environment) -> None:
+        """Go on as the rater of the round. Raises _Superseded if another has rated since it began."""
+        if await store.claim(connection, self._rater_id, self._limits.lease) != environment.epoch:
+            raise _Superseded
+
+    async def _rate_apart(
+        self, environment: _Environment, touched: Sequence[Touched], now: datetime, rated: _Rated
+    ) -> None:
+        """Rate customers in one transaction; where that fails, by halves, until whose fault it is is known.
+
+        Adds to `rated`. Raises TooManyFailures where it does not seem to be anybody's.
+        """
+        try:
+            async with self._database.transaction(environment.id) as connection:
+                await self._reclaim(connection, environment)
+                stray = await _rate(connection, environment, self._meanings, touched, now)
+            rated.stray.extend(stray)
+        except _Superseded:
+            raise
+        except Exception as error:  # the others go on without whoever it is about
+            if _is_outage(error):
+                raise
+            # What was loaded in the transaction that failed is loaded again.
+            environment.accounts.drop(one.ingest_key for one in touched)
+            if len(touched) > 1:
+                middle = len(touched) // 2
+                await self._rate_apart(environment, touched[:middle], now, rated)
+                await self._rate_apart(environment, touched[middle:], now, rated)
+                return
+            await self._note_failure(environment, touched[0].ingest_key, error, rated)
+
+    async def _note_failure(
+        self, environment: _Environment, ingest_key: str, error: Exception, rated: _Rated
+    ) -> None:
+        logger.error(
+            "customer_not_rated",
+            environment_id=environment.id,
+            ingest_key=ingest_key,
+            exc_info=error,
+        )
+        async with self._database.transaction(environment.id) as connection:
+            await self._reclaim(connection, environment)
+            await store.add_unrated(connection, ingest_key, repr(error))
+        rated.failed.append(ingest_key)
+        if len(rated.failed) > self._limits.failures_max:
+            raise TooManyFailures from error
 
 
 async def _rate(
     connection: Connection,
-    environment_id: int,
-    keys: Sequence[str],
-    prices: Prices,
+    environment: _Environment,
+    meanings: SeriesMeanings,
+    touched: Sequence[Touched],
     now: datetime,
 ) -> list[str]:
-    """Rate the customers of `keys` and return the keys that are no customer's."""
-    owners = await customers_of_keys(connection, keys)
-    customer_ids = set(owners.values())
-    all_keys = await load_customer_keys(connection, customer_ids)
-    alike: dict[int, tuple[RatePlan, list[Contract]]] = {}
-    for contracts in (await load_contracts(connection, customer_ids)).values():
-        for contract in contracts:
-            period = contract.period_at(now)
-            if period is not None and contract.rate_card_id is not None:
-                plan = await prices.plan(connection, contract, period)
-                alike.setdefault(id(plan), (plan, []))[1].append(contract)
-    for plan, contracts in alike.values():
-        metrics = prices.metrics(plan, contracts[0])
-        keys_of = {contract.customer_id: all_keys[contract.customer_id] for contract in contracts}
-        books = await period_parts(connection, environment_id, keys_of, metrics, plan.cuts)
-        rows = [row for one in contracts for row in _spend(plan, one, books[one.customer_id])]
-        start = plan.period.start
-        rated = [(contract.id, start) for contract in contracts]
-        await store.save(connection, rows, rated, await _instant(connection))
-    return [key for key in keys if key not in owners]
+    """Rate the customers of these keys and return the keys that are no customer's."""
+    keys = [one.ingest_key for one in touched]
+    accounts = await environment.accounts.resolve(connection, keys)
+    cards = set[UUID]().union(*(account.rate_card_ids for account in accounts.values()))
+    if cards:
+        await environment.prices.refresh(connection, cards)
+    work: dict[Tariff, dict[Account, set[str]]] = defaultdict(lambda: defaultdict(set))
+    changed: list[Account] = []
+    # A change may concern whatever events may still come for, and those that came early.
+    since, until = hour_index(now - BACKDATING_WINDOW), hour_index(now + FUTURE_LIMIT)
+    for one in touched:
+        account = accounts.get(one.ingest_key)
+        if account is None:
+            continue
+        if one.changed or one.first_hour is None or one.last_hour is None:
+            bills = account.bills_of(since, until, environment.prices)
+            changed.append(account)
+        else:
+            bills = account.bills_of(one.first_hour, one.last_hour, environment.prices)
+        for contract_id, tariff in bills:
+            work[tariff][account].add(contract_id)
+    saved = await _save(connection, environment.id, meanings, work)
+    if changed:
+        texts = [account.customer_text for account in changed]
+        await store.drop_stale(connection, texts, hour_start(since), saved)
+    return [key for key in keys if key not in accounts]
 
 
-def _spend(plan: RatePlan, contract: Contract, usage: UsageBook) -> list[SpendRow]:
-    return [
-        SpendRow(
-            contract.id,
-            plan.period.start,
-            product_id,
-            contract.customer_id,
-            credit_type_id,
-            amount,
-            quantity,
-        )
-        for (product_id, credit_type_id), (amount, quantity) in product_totals(plan, usage).items()
-    ]
+# The same few ids of products and units go out with every customer.
+_text = lru_cache(maxsize=10_000)(str)
 
 
-async def _instant(connection: Connection) -> datetime:
-    """The database's clock: `rated_at` orders ratings of any process."""
-    row = await (await connection.execute("SELECT clock_timestamp() AS now")).fetchone()
-    assert row is not None
-    now: datetime = row["now"]
-    return now
+async def _save(
+    connection: Connection,
+    environment_id: int,
+    meanings: SeriesMeanings,
+    work: Mapping[Tariff, Mapping[Account, Collection[str]]],
+) -> list[tuple[datetime, SpendColumns]]:
+    """Rate the contracts in `work`, keep their spend, and return it by period start."""
+    columns: dict[Period, SpendColumns] = defaultdict(SpendColumns)
+    books = await books_of(connection, environment_id, meanings, work)
+    for tariff, contracts_of in work.items():
+        rows = columns[tariff.plan.period]
+        for account, contract_ids in contracts_of.items():
+            totals = product_totals(tariff.plan, books[tariff][account])
+            for contract_id in contract_ids:
+                _add(rows, contract_id, account.customer_text, totals)
+    for period, rows in columns.items():
+        await store.save(connection, period, rows)
+    return [(period.start, rows) for period, rows in columns.items()]
 
 
-def _chunks(keys: Iterable[str], size: int) -> Iterable[list[str]]:
-    rest = iter(keys)
-    while chunk := list(islice(rest, size)):
-        yield chunk
+def _add(
+    rows: SpendColumns,
+    contract_id: str,
+    customer: str,
+    totals: Mapping[tuple[UUID, UUID], tuple[Decimal, Decimal]],
+) -> None:
+    for (product_id, credit_type_id), (amount, quantity) in totals.items():
+        rows.contracts.append(contract_id)
+        rows.products.append(_text(product_id))
+        rows.customers.append(customer)
+        rows.credit_types.append(_text(credit_type_id))
+        rows.amounts.append(str(amount))
+        rows.quantities.append(str(quantity))

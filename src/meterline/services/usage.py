@@ -17,7 +17,16 @@ from uuid import UUID
 from meterline.core.decimals import plain
 from meterline.core.metric import Aggregation, BillableMetric
 from meterline.core.period import Period, Tile, hour_index, tiles
-from meterline.core.usage import GroupValues, Latest, Part, SegmentUsage, UsageBook, merge, value
+from meterline.core.usage import (
+    GroupValues,
+    Latest,
+    Part,
+    SegmentUsage,
+    UsageBook,
+    UsageRow,
+    merge,
+    value,
+)
 from meterline.services.windows import Cuts
 from meterline.store import usage as store
 from meterline.store.database import Connection
@@ -69,7 +78,7 @@ def spans_between(cuts: Sequence[datetime]) -> Spans:
 
 
 def rolled_up(
-    metric: BillableMetric, group_key: Sequence[str], rows: Iterable[SegmentUsage]
+    metric: BillableMetric, group_key: Sequence[str], rows: Iterable[UsageRow]
 ) -> dict[int, dict[GroupValues, Part]]:
     """Merge usage to the grain of `group_key`: by segment, by the values of those properties.
 
@@ -77,12 +86,11 @@ def rolled_up(
     """
     places = [metric.group_properties.index(name) for name in group_key]
     segments: dict[int, dict[GroupValues, Part]] = defaultdict(dict)
-    for row in rows:
-        values = tuple(row.group_values[place] for place in places)
-        groups = segments[row.segment]
-        groups[values] = (
-            merge(metric.aggregation, groups[values], row.part) if values in groups else row.part
-        )
+    for group_values, segment, part in rows:
+        values = tuple(group_values[place] for place in places)
+        groups = segments[segment]
+        held = groups.get(values)
+        groups[values] = part if held is None else merge(metric.aggregation, held, part)
     return segments
 
 

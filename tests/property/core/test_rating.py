@@ -14,7 +14,7 @@ from tests.property.core.strategies import PERIOD, UsageEvent, price_lists, usag
 from tests.unit.core.builders import uid, utc
 
 from meterline.core.contract import Contract
-from meterline.core.decimals import EXACT
+from meterline.core.decimals import EXACT, total
 from meterline.core.invoice import Invoice, draft_invoice
 from meterline.core.metric import Aggregation
 from meterline.core.period import MONTHLY, StatementSchedule
@@ -78,7 +78,7 @@ def test_lines_add_up_to_the_total_and_to_the_products_totals(
         amount, quantity = sums[key]
         sums[key] = EXACT.add(amount, line.total), EXACT.add(quantity, line.quantity)
     assert dict(sums) == product_totals(plan, {uid(1): usage})
-    assert draft.total == draft.subtotal == sum(line.total for line in draft.line_items)
+    assert draft.total == draft.subtotal == total(line.total for line in draft.line_items)
 
 
 @given(price_lists(), usage_events())

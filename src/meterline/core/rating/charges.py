@@ -24,8 +24,8 @@ from meterline.core.rating.plan import Grouping, PriceSegment, ProductPlan, Rate
 from meterline.core.usage import (
     GroupValues,
     Part,
-    SegmentUsage,
     UsageBook,
+    UsageRow,
     cumulative_values,
     merge,
 )
@@ -154,8 +154,9 @@ def _groups(grouping: Grouping, usage: UsageBook) -> dict[GroupValues, list[Part
     is one, always.
     """
     groups: dict[GroupValues, list[Parts]] = {}
+    lengths = [len(stint.metric.cuts) - 1 for stint in grouping.stints]
     if not (grouping.pricing_key or grouping.presentation_key):
-        groups[()] = _empty(grouping)
+        groups[()] = [[None] * length for length in lengths]
     for index, stint in enumerate(grouping.stints):
         rows = usage.get(stint.metric_id, ())
         if stint.metric.admissions:
@@ -165,7 +166,7 @@ def _groups(grouping: Grouping, usage: UsageBook) -> dict[GroupValues, list[Part
             values = choose(group_values)
             of_stints = groups.get(values)
             if of_stints is None:
-                of_stints = groups[values] = _empty(grouping)
+                of_stints = groups[values] = [[None] * length for length in lengths]
             parts = of_stints[index]
             held = parts[segment]
             parts[segment] = part if held is None else merge(aggregation, held, part)
@@ -183,17 +184,11 @@ def _chooser(positions: tuple[int, ...]) -> Callable[[GroupValues], GroupValues]
     return itemgetter(*positions)
 
 
-def _empty(grouping: Grouping) -> list[Parts]:
-    return [[None] * (len(stint.metric.cuts) - 1) for stint in grouping.stints]
-
-
-def _admitted(stint: Stint, rows: Sequence[SegmentUsage]) -> list[SegmentUsage]:
+def _admitted(stint: Stint, rows: Sequence[UsageRow]) -> list[UsageRow]:
     """The rows that the contract's usage filter, as it is in their segment, lets through."""
     admissions = stint.metric.admissions
     return [
-        row
-        for row in rows
-        if (admission := admissions[row.segment]) is None or admission.admits(row.group_values)
+        row for row in rows if (admission := admissions[row[1]]) is None or admission.admits(row[0])
     ]
 
 
