@@ -221,9 +221,11 @@ class SpendStage:
 
     async def _due_again(self, connection: Connection, environment: _Environment) -> list[str]:
         """The keys set apart that are to be tried again in this round."""
-        if not environment.apart or self._monotonic() < environment.retry_at:
+        if self._monotonic() < environment.retry_at:
             return []
         environment.retry_at = self._monotonic() + self._limits.rest_seconds
+        if not environment.apart:
+            return []
         keys = await store.unrated_keys(connection, self._limits.failures_max)
         environment.accounts.drop(keys)
         return keys

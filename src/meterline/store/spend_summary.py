@@ -1,7 +1,7 @@
 """Spend of the running periods as last rated, summed for pages; and what matched nothing.
 
-The spend stage keeps a row a contract, period and product. The running period of a contract is its
-latest row's, unless that one began longer ago than a period lasts.
+The spend stage keeps a row a contract, period and product, also of periods that have ended and of
+those that begin within a day.
 """
 
 from __future__ import annotations
@@ -13,15 +13,9 @@ from uuid import UUID
 from meterline.store.database import Connection, Row
 
 RUNNING = """
-    FROM spend s JOIN contract k USING (environment_id, contract_id)
-    JOIN (SELECT environment_id, contract_id, max(period_start) AS period_start FROM spend
-          WHERE period_start <= %(now)s GROUP BY environment_id, contract_id) AS latest
-        USING (environment_id, contract_id, period_start)
-    WHERE s.credit_type_id = %(credit_type_id)s AND s.period_start <= %(now)s
-      AND k.archived_at IS NULL AND coalesce(k.ending_before, 'infinity') > %(now)s
-      AND s.period_start > %(now)s - CASE k.terms->'usage_statement_schedule'->>'frequency'
-          WHEN 'WEEKLY' THEN interval '7 days' WHEN 'QUARTERLY' THEN interval '3 months'
-          WHEN 'ANNUAL' THEN interval '1 year' ELSE interval '1 month' END
+    FROM spend s
+    WHERE s.credit_type_id = %(credit_type_id)s
+      AND s.period_start <= %(now)s AND s.period_end > %(now)s
 """
 TOTAL = f"SELECT coalesce(sum(s.amount), 0) AS amount {RUNNING}"
 BY_PRODUCT = f"""
