@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import psutil
+import psycopg
 
 TOKEN = "bench"
 
@@ -67,14 +68,18 @@ class Installation:
                     used[role] = used.get(role, 0) + process.memory_full_info().pss
         return used
 
-    def backend_cpu_seconds(self) -> dict[str, float]:
-        """CPU of PostgreSQL's processes by what they serve, as their titles say."""
+    def session_cpu_seconds(self) -> dict[str, float]:
+        """CPU of PostgreSQL's sessions so far, by what they are for (their application name)."""
+        endpoint = json.loads((self.data_dir / "endpoint.json").read_text())
+        with psycopg.connect(endpoint["database_url"]) as connection:
+            sessions = connection.execute(
+                "SELECT pid, application_name FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            ).fetchall()
         seconds: dict[str, float] = {}
-        for process in self.roles().get("postgres", []):
+        for pid, name in sessions:
             with contextlib.suppress(psutil.Error):
-                times = process.cpu_times()
-                title = " ".join(process.cmdline())[:40] or process.name()
-                seconds[title] = seconds.get(title, 0.0) + times.user + times.system
+                times = psutil.Process(pid).cpu_times()
+                seconds[name] = seconds.get(name, 0.0) + times.user + times.system
         return seconds
 
     def step_costs(self) -> dict[str, Any]:

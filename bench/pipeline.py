@@ -81,14 +81,14 @@ def _latency(
 def _capacity(platform: Installation, traffic: Traffic, rate: int, seconds: int) -> dict[str, Any]:
     bodies = traffic.bodies(rate * seconds // EVENTS_PER_REQUEST)
     cpu_before, steps_before = platform.cpu_seconds(), platform.step_costs()
-    backends_before = platform.backend_cpu_seconds()
+    sessions_before = platform.session_cpu_seconds()
     generator_before, started = time.process_time(), time.perf_counter()
     outcome, freshness, _ = asyncio.run(_send_and_watch(platform, bodies, rate, None))
     generator = time.process_time() - generator_before
     metered_seconds = _settle(platform, "lag_unmetered", started)
     rated_seconds = _settle(platform, "lag_events", started)
     time.sleep(6)  # the worker gives its account each 5 seconds
-    cpu, backends = platform.cpu_seconds(), platform.backend_cpu_seconds()
+    cpu, sessions = platform.cpu_seconds(), platform.session_cpu_seconds()
     memory = platform.memory_bytes()
     events = outcome.accepted
     return {
@@ -105,9 +105,10 @@ def _capacity(platform: Installation, traffic: Traffic, rate: int, seconds: int)
             for role, used in sorted(cpu.items())
         }
         | {"generator": round(generator / events * 1e6, 2)},
-        "postgres_cpu_microseconds_per_event": {
-            title: round((used - backends_before.get(title, 0.0)) / events * 1e6, 2)
-            for title, used in sorted(backends.items(), key=lambda item: -item[1])[:8]
+        "session_cpu_microseconds_per_event": {
+            name: round((used - sessions_before.get(name, 0.0)) / events * 1e6, 2)
+            for name, used in sorted(sessions.items(), key=lambda item: -item[1])
+            if name
         },
         "worker_steps_microseconds_per_event": _steps(steps_before, platform.step_costs()),
         "bytes_per_event": _bytes(platform, traffic.unique.events),

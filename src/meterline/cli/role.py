@@ -58,6 +58,7 @@ def run(role: str, **flags: Any) -> None:
     configure_logging(role, settings.log_file)
     from meterline.wiring import RUN
 
+    os.environ.setdefault("PGAPPNAME", role)  # how its sessions show in pg_stat_activity
     RUN[role](settings)
 
 

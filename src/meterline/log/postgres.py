@@ -31,8 +31,9 @@ NOTIFY_INTERVAL_SECONDS = 0.02
 # One partition's share of a read, in records: bounds what the window function below it has to look at.
 RECORDS_LIMIT = 4_000
 # Refuse rather than queue behind a log that does not answer. The server rolls back at the first limit.
-APPEND_OPTIONS = "-c role=meterline_pipeline -c timezone=UTC -c statement_timeout=5s -c jit=off"
-READ_OPTIONS = "-c role=meterline_pipeline -c timezone=UTC -c statement_timeout=30s -c jit=off"
+_OPTIONS = "-c role=meterline_pipeline -c timezone=UTC -c jit=off"
+APPEND_OPTIONS = f"{_OPTIONS} -c statement_timeout=5s"
+READ_OPTIONS = f"{_OPTIONS} -c statement_timeout=30s"
 
 
 class PostgresLogWriter:
@@ -41,7 +42,12 @@ class PostgresLogWriter:
     def __init__(self, url: str) -> None:
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
             url,
-            kwargs={"autocommit": True, "options": APPEND_OPTIONS, "row_factory": tuple_row},
+            kwargs={
+                "autocommit": True,
+                "options": APPEND_OPTIONS,
+                "row_factory": tuple_row,
+                "application_name": "log append",
+            },
             min_size=2,
             max_size=2,  # one appends, one notifies
             open=False,
@@ -127,7 +133,11 @@ class PostgresLogReader:
 
     def __init__(self, url: str) -> None:
         self._connection = psycopg.connect(
-            url, autocommit=True, options=READ_OPTIONS, row_factory=tuple_row
+            url,
+            autocommit=True,
+            options=READ_OPTIONS,
+            row_factory=tuple_row,
+            application_name="log read",
         )
         self._connection.execute("LISTEN " + CHANNEL)
         self._decompressor = zstandard.ZstdDecompressor()

@@ -55,7 +55,9 @@ class WorkerLease:
     """A worker's slot. Beats in a thread of its own from `join` to `leave`."""
 
     def __init__(self, url: str, worker_id: UUID) -> None:
-        self._connection = psycopg.connect(url, autocommit=True, options=OPTIONS)
+        self._connection = psycopg.connect(
+            url, autocommit=True, options=OPTIONS, application_name="lease"
+        )
         self._worker_id = worker_id
         self._lock = threading.Lock()  # the connection serves the beating thread and the cycle
         self._left = threading.Event()
