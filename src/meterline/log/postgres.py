@@ -31,7 +31,8 @@ NOTIFY_INTERVAL_SECONDS = 0.02
 # One partition's share of a read, in records: bounds what the window function below it has to look at.
 RECORDS_LIMIT = 4_000
 # Refuse rather than queue behind a log that does not answer. The server rolls back at the first limit.
-_OPTIONS = "-c role=meterline_pipeline -c timezone=UTC -c jit=off"
+# Durable before it is acknowledged, whatever the server's own default is.
+_OPTIONS = "-c role=meterline_pipeline -c timezone=UTC -c jit=off -c synchronous_commit=on"
 APPEND_OPTIONS = f"{_OPTIONS} -c statement_timeout=5s"
 READ_OPTIONS = f"{_OPTIONS} -c statement_timeout=30s"
 
@@ -59,14 +60,18 @@ class PostgresLogWriter:
 
     async def __aenter__(self) -> PostgresLogWriter:
         await self._pool.open()
-        async with self._pool.connection(timeout=30) as connection:
-            cursor = await connection.execute(sql.COUNT_PARTITIONS)
-            row = await cursor.fetchone()
-        self._partitions = int(row[0]) if row else 0
-        if self._partitions == 0:
-            raise RuntimeError(
-                "the log has no partitions: run the migrations and `create_partitions`"
-            )
+        try:
+            async with self._pool.connection(timeout=30) as connection:
+                cursor = await connection.execute(sql.COUNT_PARTITIONS)
+                row = await cursor.fetchone()
+            self._partitions = int(row[0]) if row else 0
+            if self._partitions == 0:
+                raise RuntimeError(
+                    "the log has no partitions: run the migrations and `create_partitions`"
+                )
+        except BaseException:
+            await self._pool.close()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -34,8 +34,9 @@ logger = structlog.get_logger()
 # The batch statements look ids up one by one in large indexes; scanning those must never seem cheaper, whatever
 # stale statistics say. A transaction that stops half-way must not hold its locks for long.
 OPTIONS = (
-    "-c application_name=metering -c role=meterline_pipeline -c timezone=UTC -c jit=off -c enable_seqscan=off -c enable_bitmapscan=off"
-    " -c statement_timeout=60s -c idle_in_transaction_session_timeout=10s -c temp_buffers=32MB -c work_mem=32MB"
+    "-c role=meterline_pipeline -c timezone=UTC -c jit=off -c synchronous_commit=on"
+    " -c enable_seqscan=off -c enable_bitmapscan=off -c statement_timeout=60s"
+    " -c idle_in_transaction_session_timeout=10s -c temp_buffers=32MB -c work_mem=32MB"
 )
 
 
@@ -59,8 +60,12 @@ class MeteringSink:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._catalogue = psycopg.connect(url, autocommit=True, options=OPTIONS)
-        self._connection = psycopg.connect(url, autocommit=True, options=OPTIONS)
+        self._catalogue = psycopg.connect(
+            url, autocommit=True, options=OPTIONS, application_name="metering"
+        )
+        self._connection = psycopg.connect(
+            url, autocommit=True, options=OPTIONS, application_name="metering"
+        )
         self._connection.execute(sql.CREATE_STAGING)
         self._seen = seen
         self._writer = writer
@@ -97,9 +102,9 @@ class MeteringSink:
                         with self._connection.transaction():
                             self._connection.execute(sql.EMPTY_STAGING)
                             self._derive(self._decode([single]), now)
-                    except psycopg.OperationalError:
-                        raise
                     except Exception as error:  # the reason is kept with the event
+                        if _is_outage(error):
+                            raise
                         logger.exception("event_parked", partition=record.partition)
                         parking.park_line(self._connection, single, f"{error!r}", now)
 
@@ -123,6 +128,8 @@ class MeteringSink:
         try:
             yield
         except psycopg.OperationalError as error:
+            if not _is_outage(error):
+                raise
             if self._connection.broken:
                 raise Indeterminate(f"the answer of COMMIT was lost: {error}") from error
             raise Backpressure(f"the store does not answer: {error}") from error
@@ -221,6 +228,13 @@ class MeteringSink:
             raise Fenced(
                 f"{len(moves) - moved.rowcount} of {len(moves)} partitions have another owner"
             )
+
+
+def _is_outage(error: Exception) -> bool:
+    """Whether PostgreSQL was away, rather than the batch too large for it (SQLSTATE class 54), at every try."""
+    return isinstance(error, psycopg.OperationalError) and not isinstance(
+        error, psycopg.errors.ProgramLimitExceeded
+    )
 
 
 def _of(events: pl.DataFrame, environment_id: int, prepared: Batch) -> pl.DataFrame:
