@@ -28,9 +28,9 @@ UPKEEP_SECONDS = 3600.0
 DRAIN_SECONDS = 3
 # The spend stage gives way to ingest and metering, which somebody waits for and which fall behind for good.
 RATE_NICENESS = 5
-# It makes ten thousands of short-lived rows a round, none of them in a cycle: looking for cycles among them as often as
-# Python does by default takes an eighth of its time.
-RATE_ALLOCATIONS_A_COLLECTION = 50_000
+# Each role makes ten thousands of short-lived rows or events a second, none of them in a cycle: looking for cycles among
+# them as often as Python does by default takes up to an eighth of its time.
+ALLOCATIONS_A_COLLECTION = 50_000
 
 logger = structlog.get_logger()
 
@@ -78,6 +78,8 @@ def run_serve(settings: Settings) -> None:
     import uvicorn
     import uvloop
 
+    gc.set_threshold(ALLOCATIONS_A_COLLECTION)
+
     async def serve() -> None:
         async with open_api(settings) as app:
             server = uvicorn.Server(
@@ -105,6 +107,7 @@ def run_work(settings: Settings) -> None:
     from meterline.metering.worker import run_worker
     from meterline.stream.cycle import Pace
 
+    gc.set_threshold(ALLOCATIONS_A_COLLECTION)
     stop = _stop_on_signal()
     upkeep = threading.Thread(
         target=_upkeep, args=(settings.database_url, stop), name="upkeep", daemon=True
@@ -125,7 +128,7 @@ def run_rate(settings: Settings) -> None:
     from meterline.store.database import Database
 
     os.nice(RATE_NICENESS)
-    gc.set_threshold(RATE_ALLOCATIONS_A_COLLECTION)
+    gc.set_threshold(ALLOCATIONS_A_COLLECTION)
 
     async def rate() -> None:
         stop = asyncio.Event()
