@@ -28,8 +28,8 @@ UPKEEP_SECONDS = 3600.0
 DRAIN_SECONDS = 3
 # The spend stage gives way to ingest and metering, which somebody waits for and which fall behind for good.
 RATE_NICENESS = 5
-# Each role makes ten thousands of short-lived rows or events a second, none of them in a cycle: looking for cycles among
-# them as often as Python does by default takes up to an eighth of its time.
+# Each role makes ten thousands of short-lived rows or events a second, none of them in a cycle: looking for those
+# cycles as often as Python does by default takes up to an eighth of its time.
 ALLOCATIONS_A_COLLECTION = 50_000
 
 logger = structlog.get_logger()
