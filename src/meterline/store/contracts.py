@@ -90,9 +90,7 @@ async def update_end(
     await connection.execute(UPDATE_END, (ending_before, contract_id))
 
 
-async def update_terms(
-    connection: Connection, contract_id: UUID, terms: Mapping[str, Any]
-) -> None:
+async def update_terms(connection: Connection, contract_id: UUID, terms: Mapping[str, Any]) -> None:
     """Replace a contract's terms."""
     await connection.execute(UPDATE_TERMS, (Jsonb(dict(terms)), contract_id))
 
