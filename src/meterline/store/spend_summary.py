@@ -26,14 +26,14 @@ BY_PRODUCT = f"""
             ORDER BY v.version DESC LIMIT 1) AS name
     FROM (SELECT s.* {RUNNING}) AS spent
     GROUP BY product_id ORDER BY amount DESC, product_id
-"""  # noqa: S608 - pieces of our own
+"""
 BY_CUSTOMER = f"""
     SELECT spent.customer_id, c.name, spent.amount
     FROM (SELECT s.customer_id, sum(s.amount) AS amount {RUNNING}
           GROUP BY s.customer_id ORDER BY amount DESC, s.customer_id LIMIT %(count)s) AS spent
     JOIN customer c USING (customer_id)
     ORDER BY amount DESC, customer_id
-"""  # noqa: S608 - pieces of our own
+"""
 OF_CUSTOMERS = f"""
     SELECT s.customer_id, sum(s.amount) AS amount {RUNNING}
       AND s.customer_id = ANY(%(customer_ids)s::uuid[])
