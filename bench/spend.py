@@ -46,7 +46,7 @@ from meterline.store.database import Database
 from meterline.store.embedded import EmbeddedPostgres
 from meterline.store.migrate import migrate
 from meterline.store.partitions import ensure_partitions
-from meterline.wiring import RATE_ALLOCATIONS_A_COLLECTION
+from meterline.wiring import ALLOCATIONS_A_COLLECTION
 
 METRICS = ("requests", "input_tokens", "output_tokens")
 ROLLED_UP_DAYS = 3  # of usage, each an hour and a day in the rollup, and all of them its month
@@ -70,7 +70,10 @@ SELECT environment_id, array_agg(alias), array_agg(10), array_agg(%(hour)s::inte
        clock_timestamp()
   FROM customer_ingest_alias GROUP BY environment_id
 """
-_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+_BACKENDS = """
+SELECT pid FROM pg_stat_activity
+ WHERE usename = session_user AND datname = current_database() AND pid <> pg_backend_pid()
+"""
 _WRONG = """
 SELECT count(*) FROM spend s
  WHERE s.quantity <> (SELECT %(models)s * (%(rolled_up)s + quantity) FROM usage_live LIMIT 1)
@@ -99,7 +102,7 @@ def main(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args(arguments)
-    gc.set_threshold(RATE_ALLOCATIONS_A_COLLECTION)
+    gc.set_threshold(ALLOCATIONS_A_COLLECTION)
     scale = Scale(chosen.customers, chosen.models, chosen.rounds)
     with _server() as url:
         print(json.dumps({"benchmark": "spend", **asyncio.run(_measure(url, scale))}), flush=True)
@@ -142,6 +145,7 @@ async def _round(stage: SpendStage, url: str, now: datetime) -> tuple[float, flo
         connection.execute("VACUUM ANALYZE usage_live")
         connection.execute(_TOUCH, {"hour": hour_index(now)})
         backends = [psutil.Process(row[0]) for row in connection.execute(_BACKENDS)]
+        assert backends, "the stage has no session"
         wall, own, others = time.perf_counter(), time.process_time(), _cpu(backends)
         rated = await stage.rate_touched(now)
         passed = time.perf_counter() - wall, time.process_time() - own, _cpu(backends) - others

@@ -39,9 +39,11 @@ logger = structlog.get_logger()
 
 # Long enough that cycles of several workers share a round, short beside what a reader notices.
 IDLE_SECONDS = 0.1
-# After a round the stage rests this share of the time it took, so that it leaves the machine to ingest and metering:
-# the slower it gets, the more it coalesces, and its cost is bounded by the number of distinct customers.
-REST_SHARE = 0.5
+# After a round the stage rests, in seconds, this times the square of the seconds it took: hardly at all where rounds
+# are quick, as long again as a round of 2 s, so that a busy machine is left to ingest and metering while touches
+# coalesce.
+# The cost of a round is bounded by the number of distinct customers.
+REST_BY_SQUARE = 0.5
 REST_SECONDS_MAX = 5.0
 OUTAGE_SECONDS = 1.0
 COMPACTION_SECONDS = 5.0
@@ -134,7 +136,7 @@ async def _until(
         try:
             await step()
             took = time.monotonic() - started
-            pause = max(idle_seconds, min(took * REST_SHARE, REST_SECONDS_MAX))
+            pause = max(idle_seconds, min(took * took * REST_BY_SQUARE, REST_SECONDS_MAX))
         except _OUTAGES as outage:
             logger.warning("outage", reason=str(outage))
             pause = OUTAGE_SECONDS

@@ -13,35 +13,40 @@ from meterline.services.windows import Cuts
 from meterline.store import spend_usage as store
 from meterline.store.database import Connection
 
-# Series remembered, at some 110 bytes each. Beyond it they are forgotten, which costs looking them up again.
-KNOWN_MAX = 400_000
+# Meanings remembered, at some 300 bytes each. Beyond it they are forgotten, which costs looking them up again.
+KNOWN_MAX = 200_000
 
-_PREFIX_BYTES = 8
+_HALF = 8  # bytes: the first half of a series' id is the ingest key's, the second that of metric and group values
 
 
 class SeriesMeanings:
-    """What series stand for, which never changes. Many customers' series share a meaning, kept once."""
+    """What series stand for, which never changes, by the second half of their ids.
+
+    That half is a hash of metric and group values alone, so customers share it: a handful of look-ups serves them all.
+    That two meanings share 64 bits is as unlikely as that two customers do, on which series rest already.
+    """
 
     def __init__(self, *, known_max: int = KNOWN_MAX) -> None:
         self._known_max = known_max
         self._known: dict[bytes, Meaning] = {}
-        self._shared: dict[Meaning, Meaning] = {}
 
     async def of(
-        self, connection: Connection, environment_id: int, series_ids: set[bytes]
-    ) -> dict[bytes, Meaning]:
-        """Return a dictionary that holds the meaning of `series_ids`, and others'."""
-        missing = series_ids - self._known.keys()
+        self, connection: Connection, environment_id: int, series_ids: Collection[bytes]
+    ) -> Mapping[bytes, Meaning]:
+        """Return what these series stand for, and others, by the second half of the id."""
+        halves = {series_id[_HALF:] for series_id in series_ids}
+        missing = halves - self._known.keys()
         if missing:
             if len(self._known) + len(missing) > self._known_max:
-                self._known, self._shared = {}, {}
-                missing = series_ids
+                self._known, missing = {}, halves
+            one_of = {series_id[_HALF:]: series_id for series_id in series_ids}
+            wanted = [one_of[half] for half in missing]
             for series_id, metric_id, values in await store.series(
-                connection, environment_id, missing
+                connection, environment_id, wanted
             ):
                 # In the order of `BillableMetric.group_properties`, which are these names, sorted.
                 meaning = (str(metric_id), tuple(values[name] for name in sorted(values)))
-                self._known[series_id] = self._shared.setdefault(meaning, meaning)
+                self._known[series_id[_HALF:]] = meaning
         return self._known
 
 
@@ -90,7 +95,7 @@ async def _sums(
         prefix: rows for account, rows in by_account.items() for prefix in account.prefixes
     }
     read = await store.sums_of_keys(connection, environment_id, by_prefix, spans_between(cuts))
-    known = await meanings.of(connection, environment_id, {row[0] for row in read})
+    known = await meanings.of(connection, environment_id, [row[0] for row in read])
     for series_id, span, quantity in read:
-        by_prefix[series_id[:_PREFIX_BYTES]].append((known[series_id], span, quantity))
+        by_prefix[series_id[:_HALF]].append((known[series_id[_HALF:]], span, quantity))
     return by_account
