@@ -71,7 +71,7 @@ class Tariff:
             card,
             cuts,
             {
-                str(metric.id): (metric.id, _segments(cuts, plan.metrics[metric.id].cuts))
+                str(metric.id): (metric.id, segments_of(cuts, plan.metrics[metric.id].cuts))
                 for metric in sums
             },
             [metric for metric in used if not metric.aggregation.is_additive],
@@ -99,7 +99,7 @@ class Prices:
         self._cards: dict[UUID, CardPrices] = {}
 
     async def refresh(self, connection: Connection, rate_card_ids: set[UUID]) -> None:
-        """Make the prices of these cards those that are committed; marks what they replace as outdated.
+        """Make the prices of these cards those that are committed.
 
         Versions are read first, so what is loaded is as new as its version, or newer and loaded again next time.
         """
@@ -110,10 +110,14 @@ class Prices:
         for rate_card_id, version in versions.items():
             known = self._cards.get(rate_card_id)
             if known is None or known.version != version:
-                if known is not None:
-                    known.outdated = True
-                price_list = await load_rate_plan_inputs(connection, rate_card_id)
-                self._cards[rate_card_id] = CardPrices(price_list, version)
+                self.keep(await load_rate_plan_inputs(connection, rate_card_id), version)
+
+    def keep(self, price_list: PriceList, version: PriceVersion) -> None:
+        """Rate by these prices from now on; marks what they replace as outdated."""
+        replaced = self._cards.get(price_list.card.id)
+        if replaced is not None:
+            replaced.outdated = True
+        self._cards[price_list.card.id] = CardPrices(price_list, version)
 
     def tariff(self, contract: Contract, period: Period) -> Tariff:
         """Return the prices of a contract in one of its billing periods. Its card is a refreshed one."""
@@ -129,7 +133,7 @@ class Prices:
         return tariff
 
 
-def _segments(cuts: Sequence[datetime], own: Sequence[datetime]) -> list[int]:
+def segments_of(cuts: Sequence[datetime], own: Sequence[datetime]) -> list[int]:
     """Which stretch between `own` each stretch between `cuts` lies in. `own` is a part of `cuts`, ends included."""
     inner = set(own[1:-1])
     segments, current = [], 0

@@ -31,6 +31,7 @@ from meterline.services.compaction import compact
 from meterline.services.spend_accounts import Account, Accounts
 from meterline.services.spend_prices import Prices, Tariff
 from meterline.services.spend_usage import SeriesMeanings, books_of
+from meterline.store import pipeline
 from meterline.store import spend as store
 from meterline.store.database import Connection, Database
 from meterline.store.spend import SpendColumns, Touched
@@ -39,12 +40,13 @@ logger = structlog.get_logger()
 
 # Long enough that cycles of several workers share a round, short beside what a reader notices.
 IDLE_SECONDS = 0.1
-# After a round the stage rests, in seconds, this times the square of the seconds it took: hardly at all where rounds
-# are quick, as long again as a round of 2 s, so that a busy machine is left to ingest and metering while touches
-# coalesce.
-# The cost of a round is bounded by the number of distinct customers.
-REST_BY_SQUARE = 0.5
+# After a round the stage rests this share of the time it took: little, or, while events wait longer than a second to be
+# metered, as long again. Metering comes first, and what is not rated meanwhile coalesces: the cost of a round is
+# bounded by the number of distinct customers.
+REST_SHARE = 0.1
+REST_SHARE_BEHIND = 1.0
 REST_SECONDS_MAX = 5.0
+BEHIND = timedelta(seconds=1)
 OUTAGE_SECONDS = 1.0
 COMPACTION_SECONDS = 5.0
 _OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
@@ -119,24 +121,33 @@ async def run(
 ) -> None:
     """Rate whatever is touched, and compact closed hours, until `stop`. Outages are waited out."""
     stage = SpendStage(database, rater_id)
+
+    async def rate() -> float:
+        started = time.monotonic()
+        await stage.rate_touched(clock())
+        took = time.monotonic() - started
+        behind = await metering_is_behind(database, clock())
+        share = REST_SHARE_BEHIND if behind else REST_SHARE
+        return max(IDLE_SECONDS, min(took * share, REST_SECONDS_MAX))
+
+    async def compact_closed() -> float:
+        await compact(database, clock())
+        return COMPACTION_SECONDS
+
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_until(stop, lambda: stage.rate_touched(clock()), IDLE_SECONDS))
-        tasks.create_task(_until(stop, lambda: compact(database, clock()), COMPACTION_SECONDS))
+        tasks.create_task(_until(stop, rate))
+        tasks.create_task(_until(stop, compact_closed))
     try:
         await stage.release()
     except _OUTAGES as outage:
         logger.warning("outage", reason=str(outage))  # the claim then ends by itself
 
 
-async def _until(
-    stop: asyncio.Event, step: Callable[[], Awaitable[int]], idle_seconds: float
-) -> None:
+async def _until(stop: asyncio.Event, step: Callable[[], Awaitable[float]]) -> None:
+    """Take step after step, each after the seconds that the last one returned."""
     while not stop.is_set():
-        started = time.monotonic()
         try:
-            await step()
-            took = time.monotonic() - started
-            pause = max(idle_seconds, min(took * took * REST_BY_SQUARE, REST_SECONDS_MAX))
+            pause = await step()
         except _OUTAGES as outage:
             logger.warning("outage", reason=str(outage))
             pause = OUTAGE_SECONDS
@@ -144,6 +155,14 @@ async def _until(
             await asyncio.wait_for(stop.wait(), pause)
         except TimeoutError:
             continue
+
+
+async def metering_is_behind(database: Database, wall_clock: datetime) -> bool:
+    """Whether an event has waited longer than BEHIND to be metered."""
+    async with database.installation() as connection:
+        oldest = await pipeline.oldest_unmetered(connection)
+    appended_at = None if oldest is None else oldest["appended_at"]
+    return appended_at is not None and wall_clock - appended_at > BEHIND
 
 
 class SpendStage:

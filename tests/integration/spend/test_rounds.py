@@ -6,7 +6,7 @@ import asyncio
 import random
 import signal
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,6 +14,8 @@ from structlog.testing import capture_logs
 from tests.support.running_api import utc
 from tests.support.spend_shop import START, Shop, open_shop
 from tests.support.spend_world import World, in_world
+
+from meterline.services.spend_stage import metering_is_behind
 
 NOW = utc(2026, 11, 10, 12, 30)
 NOVEMBER = utc(2026, 11, 1)
@@ -243,6 +245,26 @@ async def sound_environment(world: World) -> Shop:
         "INSERT INTO environment (name, kind) VALUES ('sound', 'sandbox') RETURNING environment_id"
     )
     return await open_shop(World(world.database, rows[0]["environment_id"], NOW, world.stage))
+
+
+def test_metering_is_behind_while_an_event_waits_for_longer_than_a_second(
+    database_url: str,
+) -> None:
+    async def scenario(world: World) -> None:
+        appended_at = datetime.now(UTC)
+        assert not await metering_is_behind(world.database, appended_at + timedelta(hours=1))
+        await world.execute("INSERT INTO log_partition (partition, next_offset) VALUES (0, 1)")
+        await world.execute(
+            "INSERT INTO log_record VALUES (%s, 0, 0, %s, 1, 'x')",
+            world.environment_id,
+            appended_at,
+        )
+        assert not await metering_is_behind(world.database, appended_at + timedelta(seconds=1))
+        assert await metering_is_behind(world.database, appended_at + timedelta(seconds=2))
+        await world.execute("INSERT INTO stream_partition (partition, next_offset) VALUES (0, 1)")
+        assert not await metering_is_behind(world.database, appended_at + timedelta(hours=1))
+
+    in_world(database_url, NOW, scenario)
 
 
 def test_amounts_keep_every_digit(database_url: str) -> None:
