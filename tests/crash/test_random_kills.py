@@ -64,6 +64,8 @@ def test_forty_kills_lose_nothing_and_count_nothing_twice(
             kind = rng.choice(VICTIMS)
             pid = victim(platform, kind, rng)
             if pid is None:  # it has not come back yet
+                assert platform.process is not None
+                assert platform.process.poll() is None, f"the supervisor died after {killed[-5:]}"
                 time.sleep(0.1)
                 continue
             os.kill(pid, signal.SIGKILL)

@@ -109,6 +109,9 @@ class EmbeddedPostgres:
         try:
             self._wait_until_ready(cancelled)
             self._create_database()
+        except psycopg.Error as error:  # it died again just now: its caller may try once more
+            self.stop()
+            raise PostgresUnavailable(f"PostgreSQL went away while starting: {error}") from error
         except BaseException:
             self.stop()
             raise

@@ -302,3 +302,27 @@ def test_root_runs_it_as_an_unprivileged_account_where_that_gets_through(
 ) -> None:
     assert server.pid is not None
     assert psutil.Process(server.pid).uids().real != 0
+
+
+class _KilledOnceReady(EmbeddedPostgres):
+    """Dies between its first answer and the platform's first session."""
+
+    def _create_database(self) -> None:
+        assert self.pid is not None
+        os.kill(self.pid, signal.SIGKILL)
+        while self.running:
+            time.sleep(0.01)
+        super()._create_database()
+
+
+def test_dying_while_it_starts_is_a_failed_start_that_may_be_tried_again(folder: Path) -> None:
+    with pytest.raises(PostgresUnavailable, match="went away while starting"):
+        _KilledOnceReady(folder / "data").start()
+
+    server = EmbeddedPostgres(folder / "data")
+    server.start()
+    try:
+        write(server.url, 1)
+        assert values(server.url) == [1]
+    finally:
+        server.stop()
