@@ -1,5 +1,5 @@
 # The commands of README. Everything a target needs is installed by the target itself.
-.PHONY: run test setup bench kafka check lock clean
+.PHONY: help run test setup bench check lock
 .DEFAULT_GOAL := help
 
 VENV := .venv
