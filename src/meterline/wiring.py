@@ -13,13 +13,13 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from types import FrameType
 from uuid import uuid4
 
 import psycopg
 import structlog
 
 from meterline.settings import Settings
+from meterline.stop_flag import StopFlag
 from meterline.store.migrate import migrate
 from meterline.store.partitions import ensure_partitions
 
@@ -108,7 +108,7 @@ def run_work(settings: Settings) -> None:
     from meterline.stream.cycle import Pace
 
     gc.set_threshold(ALLOCATIONS_A_COLLECTION)
-    stop = _stop_on_signal()
+    stop = StopFlag().at_signals((signal.SIGTERM, signal.SIGINT))
     upkeep = threading.Thread(
         target=_upkeep, args=(settings.database_url, stop), name="upkeep", daemon=True
     )
@@ -143,7 +143,7 @@ def run_rate(settings: Settings) -> None:
     asyncio.run(rate())
 
 
-def _upkeep(database_url: str, stop: threading.Event) -> None:
+def _upkeep(database_url: str, stop: StopFlag) -> None:
     """Make and drop time partitions, at once and then hourly: seven days ahead, so a failure has time to heal."""
     while True:
         try:
@@ -152,17 +152,6 @@ def _upkeep(database_url: str, stop: threading.Event) -> None:
             logger.warning("upkeep_failed", error=str(error))
         if stop.wait(UPKEEP_SECONDS):
             return
-
-
-def _stop_on_signal() -> threading.Event:
-    stop = threading.Event()
-
-    def set_stop(_: int, __: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, set_stop)
-    return stop
 
 
 RUN: dict[str, Callable[[Settings], None]] = {

@@ -13,13 +13,11 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import httpx
@@ -37,6 +35,7 @@ from meterline.cli.client import (
 from meterline.cli.event_file import Line
 from meterline.demo import catalogue
 from meterline.demo.traffic import REPEAT_ONE_TICK_IN, TICKS_A_SECOND, Traffic
+from meterline.stop_flag import StopFlag
 
 HOST = "127.0.0.1"
 PORTS_TRIED = 50
@@ -69,8 +68,7 @@ def demo(
     """Run the platform with a sample catalogue and live traffic. Ctrl-C stops all of it."""
     data_dir.mkdir(parents=True, exist_ok=True)
     endpoint = Endpoint(f"http://{HOST}:{_free_port(port)}", _token(data_dir))
-    stopping = threading.Event()
-    _stop_on_signals(stopping)
+    stopping = StopFlag().at_signals((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     with _platform(endpoint, data_dir, stopping), PlatformClient(endpoint) as client:
         traffic = Traffic(catalogue.customer_names(customers), rate=max(rate, 1))
         if not stopping.is_set():
@@ -99,7 +97,7 @@ def _prepare(client: PlatformClient, traffic: Traffic, customers: int, hours: in
         console.print(f"Sent {hours} hours of history ({sent:,} events).")
 
 
-def _drive(client: PlatformClient, traffic: Traffic, stopping: threading.Event) -> None:
+def _drive(client: PlatformClient, traffic: Traffic, stopping: StopFlag) -> None:
     """Send live traffic until asked to stop. A tick that comes late is left out, never piled up."""
     number = int(time.time() * TICKS_A_SECOND)
     while not stopping.is_set():
@@ -124,7 +122,7 @@ def _send_live(client: PlatformClient, events: list[dict[str, object]]) -> None:
 
 
 @contextmanager
-def _platform(endpoint: Endpoint, data_dir: Path, stopping: threading.Event) -> Iterator[None]:
+def _platform(endpoint: Endpoint, data_dir: Path, stopping: StopFlag) -> Iterator[None]:
     """Run `meterline up` as a child and wait until it is ready; stop it at the end."""
     port = endpoint.url.rpartition(":")[2]
     command = [sys.executable, "-m", "meterline.cli.main", "up"]
@@ -147,7 +145,7 @@ def _platform(endpoint: Endpoint, data_dir: Path, stopping: threading.Event) -> 
 
 
 def _wait_until_ready(
-    endpoint: Endpoint, child: subprocess.Popen[bytes], stopping: threading.Event
+    endpoint: Endpoint, child: subprocess.Popen[bytes], stopping: StopFlag
 ) -> None:
     deadline = time.monotonic() + START_SECONDS_MAX
     while time.monotonic() < deadline and not stopping.is_set():
@@ -164,14 +162,6 @@ def _wait_until_ready(
             f"the platform was not ready after {START_SECONDS_MAX:.0f} s",
             exit_code=EXIT_UNREACHABLE,
         )
-
-
-def _stop_on_signals(stopping: threading.Event) -> None:
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
 
 
 def _free_port(wanted: int) -> int:
