@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from meterline.core.customer import INGEST_ALIAS_LENGTH_MAX
 from meterline.core.errors import Invalid
 from meterline.services.custom_fields import Entity, claim
 from meterline.services.errors import Conflict, NotFound
@@ -22,7 +23,6 @@ from meterline.store.database import Connection, Row
 
 NAME_LENGTH_MAX = 160  # longer names are cut
 ALIASES_MAX = 2000
-ALIAS_LENGTH_MAX = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +159,9 @@ def _checked_aliases(aliases: Sequence[str]) -> list[str]:
     if len(aliases) > ALIASES_MAX:
         raise Invalid("ingest_aliases", f"must hold at most {ALIASES_MAX} aliases")
     for index, alias in enumerate(aliases):
-        if not 1 <= len(alias) <= ALIAS_LENGTH_MAX:
+        if not 1 <= len(alias) <= INGEST_ALIAS_LENGTH_MAX:
             raise Invalid(
-                f"ingest_aliases[{index}]", f"must have 1 to {ALIAS_LENGTH_MAX} characters"
+                f"ingest_aliases[{index}]", f"must have 1 to {INGEST_ALIAS_LENGTH_MAX} characters"
             )
     return list(dict.fromkeys(aliases))
 
