@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from tests.browser.conftest import Site, new_token
 
 Eventually = Callable[[Callable[[], bool], float], None]
@@ -125,6 +125,19 @@ def test_spend_moves_within_two_seconds_of_an_event(site: Site, eventually: Even
         assert time.monotonic() - started <= LIVE_SECONDS_MAX
     expect(page.locator("#customers")).to_contain_text("Acme Corporation")
     expect(page.locator("#products")).to_contain_text("Tokens")
+
+
+@pytest.mark.parametrize("late", ["htmx-with-sse.min.js", "chart.js", "app.js"])
+def test_a_page_is_live_also_when_one_of_its_scripts_comes_late(site: Site, late: str) -> None:
+    page = site.signed_in()
+
+    def delayed(route: Route) -> None:
+        time.sleep(0.5)
+        route.continue_()
+
+    page.route(f"**/{late}", delayed)
+    page.goto(f"{site.url}/?again")
+    page.wait_for_selector("[data-live-state=live]", timeout=5000)
 
 
 def test_usage_of_nobody_is_shown_as_unmatched(site: Site, eventually: Eventually) -> None:

@@ -17,7 +17,7 @@ def assets_version() -> str:
 
     Raises FileNotFoundError saying what to do when the third-party ones were never installed.
     """
-    if not (STATIC / "vendor" / "htmx.min.js").is_file():
+    if not (STATIC / "vendor" / "htmx-with-sse.min.js").is_file():
         raise FileNotFoundError(
             f"{STATIC / 'vendor'} is empty: run deploy/setup (it takes the assets from npm)"
         )
