@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from meterline.core.contract.override import Override, Prioritization
+from meterline.core.contract.recurring import RecurringGrant
+from meterline.core.contract.schedule import ScheduledCharge
+from meterline.core.contract.subscription import Subscription
 from meterline.core.errors import Issue
 from meterline.core.metric import BillableMetric
 from meterline.core.period import Period, StatementSchedule, is_hour
@@ -24,8 +28,23 @@ class UsageFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class Transition:
+    """A renewal: the contract takes over from another, which ends where it starts.
+
+    `removes_trueup`: what the older one's postpaid commits fall short of is not billed.
+    """
+
+    from_contract_id: UUID
+    removes_trueup: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
-    """A contract, in force in starting_at <= t < ending_before (None: open)."""
+    """A contract, in force in starting_at <= t < ending_before (None: open).
+
+    `overrides` in the order they were added. `charges_on_usage_invoices`: a scheduled charge joins the usage invoice
+    that ends at its date. `invoices_from`: usage statements before it are never invoiced (migration).
+    """
 
     id: UUID
     customer_id: UUID
@@ -37,6 +56,15 @@ class Contract:
     name: str | None = None
     net_payment_terms_days: int | None = None
     archived_at: datetime | None = None
+    created_at: datetime | None = None
+    overrides: tuple[Override, ...] = ()
+    prioritization: Prioritization = Prioritization.LOWEST_MULTIPLIER
+    scheduled_charges: tuple[ScheduledCharge, ...] = ()
+    charges_on_usage_invoices: bool = False
+    recurring_grants: tuple[RecurringGrant, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
+    invoices_from: datetime | None = None
+    transition: Transition | None = None
 
     def period_at(self, instant: datetime) -> Period | None:
         """Return the billing period `instant` lies in, None outside the contract's life."""
