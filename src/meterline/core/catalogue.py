@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from meterline.core.decimals import ZERO
 from meterline.core.money import CreditType
 
 
@@ -61,7 +62,12 @@ class QuantityRounding:
 
 @dataclass(frozen=True, slots=True)
 class ProductVersion:
-    """A product as it is from `starting_at` on (None: since ever)."""
+    """A product as it is from `starting_at` on (None: since ever).
+
+    A COMPOSITE product charges a fraction of the spend on the products that `composite_product_ids`
+    names or that have any of `composite_tags`; neither: on all usage. `exclude_free_usage`: not on what
+    grants paid for. `include_composite_spend`: on other composites too.
+    """
 
     name: str
     starting_at: datetime | None = None
@@ -71,6 +77,10 @@ class ProductVersion:
     quantity_conversion: QuantityConversion | None = None
     quantity_rounding: QuantityRounding | None = None
     tags: tuple[str, ...] = ()
+    composite_product_ids: tuple[UUID, ...] = ()
+    composite_tags: tuple[str, ...] = ()
+    exclude_free_usage: bool = False
+    include_composite_spend: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +132,7 @@ def product_versions(
 
 
 class RateType(StrEnum):
-    """The price models. Those that `meterline.core.rating` cannot rate yet are refused by
-    `rate_issues`.
-    """
+    """The price models of Metronome's API. CUSTOM ones are told apart by `CustomModel`."""
 
     FLAT = "FLAT"
     TIERED = "TIERED"
@@ -134,21 +142,61 @@ class RateType(StrEnum):
     CUSTOM = "CUSTOM"
 
 
+class CustomModel(StrEnum):
+    """The price models of CUSTOM rates: docs/decisions/0008-price-models-and-overrides.md."""
+
+    FLAT = "FLAT"
+    TIERED = "TIERED"
+    VOLUME = "VOLUME"
+    PACKAGE = "PACKAGE"
+    PERCENTAGE = "PERCENTAGE"
+    GRADUATED_PERCENTAGE = "GRADUATED_PERCENTAGE"
+
+
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """A tier: `size` units (None, the last: all further ones) at `price` each."""
+    """A tier: `size` units (None, the last: all further ones) at `price` each.
+
+    `flat_fee`: once, when the counter enters the tier; CUSTOM rates only.
+    """
 
     price: Decimal
     size: Decimal | None = None
+    flat_fee: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class CustomRate:
+    """What a CUSTOM rate charges: the terms of its `model`, and limits of what a period may cost.
+
+    PACKAGE: `price` for each begun package of `package_size` units. `minimum_spend` and `maximum_spend` hold for what
+    the units of one line cost in a billing period, in the rate's credit type. `multiplier_tiers`: only by a TIERED
+    override; the part of the counter in each tier costs `price` times what it would.
+    """
+
+    model: CustomModel
+    price: Decimal | None = None
+    tiers: tuple[Tier, ...] = ()
+    package_size: Decimal | None = None
+    minimum_spend: Decimal | None = None
+    maximum_spend: Decimal | None = None
+    multiplier_tiers: tuple[Tier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RateTerms:
-    """What a rate charges. FLAT has `price`, TIERED has `tiers`."""
+    """What a rate charges.
+
+    FLAT and PERCENTAGE have `price` (a percentage is a fraction of 1), TIERED and TIERED_PERCENTAGE `tiers`,
+    SUBSCRIPTION (the old form) `price`, `quantity` and `is_prorated`, CUSTOM `custom`.
+    """
 
     rate_type: RateType
     price: Decimal | None = None
     tiers: tuple[Tier, ...] = ()
+    quantity: Decimal | None = None
+    is_prorated: bool | None = None
+    custom: CustomRate | None = None
 
 
 @dataclass(frozen=True, slots=True)

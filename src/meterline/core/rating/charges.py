@@ -54,12 +54,33 @@ def charges(plan: RatePlan, usage: UsageBook) -> list[Charge]:
     yields nothing and moves no tier counter.
     """
     return [
-        Charge(product, grouping, segment, values, piece)
-        for product in plan.products
-        for grouping in product.groupings
-        for values, segment, before, after in _moves(grouping, usage, in_order=True)
-        for piece in segment.model.pieces(before, after)
+        Charge(move.product, move.grouping, move.segment, move.values, piece)
+        for move in moves(plan, usage)
+        for piece in move.segment.list_model(move.values).pieces(move.before, move.after)
     ]
+
+
+class Move(NamedTuple):
+    """A move of the tier counter of one combination of group values, under one price: what is priced, and what grants
+    pay for. `values`: of the grouping's pricing key, then of its presentation key.
+    """
+
+    product: ProductPlan
+    grouping: Grouping
+    segment: PriceSegment
+    values: GroupValues
+    before: Decimal
+    after: Decimal
+
+
+def moves(plan: RatePlan, usage: UsageBook) -> Iterator[Move]:
+    """Yield what one customer's `usage` moves, in the order of invoice lines: by product, group values (null first)
+    and start.
+    """
+    for product in plan.products:
+        for grouping in product.groupings:
+            for values, segment, before, after in _moves(grouping, usage, in_order=True):
+                yield Move(product, grouping, segment, values, before, after)
 
 
 def product_totals(

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from meterline.core.catalogue import Product, ProductType, ProductVersion, Rate, RateCard
 from meterline.core.contract import UsageFilter, filter_at
+from meterline.core.contract.override import Override, Prioritization
 from meterline.core.metric import BillableMetric
 from meterline.core.period import Period
 from meterline.core.rating.models import price_model
@@ -39,7 +40,7 @@ class PriceList:
     """A rate card with what hangs on it.
 
     `rates`: those of the card, in the order they were added. `products` and `metrics`: at least
-    those the rates need; others are passed over.
+    those that the rates, and the overrides of the contracts rated by it, need; others are passed over.
     """
 
     card: RateCard
@@ -58,13 +59,19 @@ class _Stretch(NamedTuple):
 
 
 def rate_plan(
-    price_list: PriceList, period: Period, usage_filters: Sequence[UsageFilter] = ()
+    price_list: PriceList,
+    period: Period,
+    usage_filters: Sequence[UsageFilter] = (),
+    overrides: Sequence[Override] = (),
+    prioritization: Prioritization = Prioritization.LOWEST_MULTIPLIER,
 ) -> RatePlan:
     """Return the prices of `period`, which is one billing period of every contract the plan serves.
 
-    `usage_filters`: the contract's; a plan serves contracts that have the same. Raises KeyError for
-    a metric that `price_list` lacks.
+    `usage_filters`, `overrides` (in the order they were added), `prioritization`: the contract's; a plan serves
+    contracts that have the same. Raises KeyError for a metric that `price_list` lacks.
     """
+    if overrides:
+        raise NotImplementedError(prioritization)
     card = price_list.card
     metric_by_id = {metric.id: metric for metric in price_list.metrics}
     rates_by_product: dict[UUID, list[Rate]] = defaultdict(list)

@@ -13,15 +13,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from meterline.core.catalogue import Rate
+from meterline.core.contract.override import Override
 from meterline.core.metric import Aggregation
 from meterline.core.money import CreditType
 from meterline.core.period import Period
 from meterline.core.rating.piece import PriceModel
 from meterline.core.rating.quantity import QuantityRule
 from meterline.core.usage import GroupValues
+
+if TYPE_CHECKING:
+    from meterline.core.ledger.grant import Grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class MetricPlan:
 class PriceSegment:
     """A stretch under one entitled rate: `period`, which is the metric's segments first <= i <
     last.
+
+    `rate` is as it acts: the card's (`listed`, None where the card has none), or what `override` made of it.
     """
 
     period: Period
@@ -64,6 +71,18 @@ class PriceSegment:
     last: int
     rate: Rate
     model: PriceModel
+    listed: Rate | None = None
+    override: Override | None = None
+
+    def list_model(self, values: GroupValues) -> PriceModel:
+        """Return the model that prices usage with these group values (pricing, then presentation)."""
+        del values
+        return self.model
+
+    def commit_model(self, grant: Grant, values: GroupValues) -> PriceModel:
+        """Return the model that prices usage with these group values while `grant` pays for it."""
+        del grant, values
+        return self.model
 
 
 @dataclass(frozen=True, slots=True)
