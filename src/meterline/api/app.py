@@ -22,6 +22,7 @@ from meterline.api.idempotency import IdempotencyMiddleware
 from meterline.api.requests import workspace_of
 from meterline.api.v1 import (
     balances,
+    contract_rates,
     contracts,
     credit_types,
     custom_fields,
@@ -63,6 +64,7 @@ API_MODULES = (
     customers,
     contracts,
     contracts_v2,
+    contract_rates,
     balances,
     custom_fields,
     sandbox,

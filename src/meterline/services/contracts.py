@@ -5,7 +5,6 @@ What a contract may hold and rating does not know yet is refused at the edge: ke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,7 +18,7 @@ from meterline.core.contract import (
 )
 from meterline.core.errors import Invalid, require
 from meterline.core.period import Frequency, StatementDay, StatementSchedule
-from meterline.services import customers, products, rates
+from meterline.services import customers, products
 from meterline.services.custom_fields import Entity, claim
 from meterline.services.errors import Conflict, NotFound
 from meterline.services.paging import Page, PageRequest, age_key
@@ -172,26 +171,6 @@ async def archive(workspace: Workspace, contract_id: UUID, customer_id: UUID) ->
         await _locked(connection, contract_id, customer_id, archived_too=True)
         await store.archive(connection, contract_id, workspace.now)
         await touches.customers(connection, [customer_id])
-
-
-async def page_of_rates(
-    workspace: Workspace,
-    contract_id: UUID,
-    customer_id: UUID,
-    *,
-    at: datetime | None,
-    selectors: Sequence[rates.RateSelector],
-    request: PageRequest,
-) -> tuple[Page[rates.RateRow], UUID | None]:
-    """The entitled rates of a contract's card, at `at` or through its life; and the card's id."""
-    async with workspace.transaction() as connection:
-        contract = store.contract_of(await _existing(connection, contract_id, customer_id))
-        if contract.rate_card_id is None:
-            return Page([], None), None
-        span = rates.Span(at or contract.starting_at, at or contract.ending_before)
-        rows = await rates.rows_of_card(connection, contract.rate_card_id, selectors, span)
-    entitled = [row for row in rows if row.rate.entitled]
-    return rates.cut(entitled, request), contract.rate_card_id
 
 
 async def _rate_card(connection: Connection, new: NewContract) -> UUID | None:

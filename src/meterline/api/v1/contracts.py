@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 from litestar.types import ControllerRouterHandler
 from msgspec import UNSET
 
 from meterline.api.contract_shapes import (
     ArchiveContract,
-    ContractId,
     ContractsV1Reply,
     ContractV1Reply,
     CreateContract,
@@ -28,24 +25,11 @@ from meterline.api.contract_shapes import (
 )
 from meterline.api.requests import (
     IdReply,
-    Instant,
-    Limit,
-    NextPage,
-    Reply,
     body_page_request,
     id_reply,
     instant,
     member,
     optional_instant,
-    page_request,
-)
-from meterline.api.v1.rates import (
-    CommitRateReply,
-    RateReply,
-    SelectorBody,
-    commit_rate_reply,
-    rate_reply,
-    selectors,
 )
 from meterline.api.wire import post
 from meterline.core.contract import UsageFilter
@@ -88,30 +72,6 @@ class Prioritization(StrEnum):
 
 class ChargesOnUsageInvoices(StrEnum):
     ALL = "ALL"
-
-
-class GetContractRateSchedule(ContractId):
-    at: Instant | None = None
-    selectors: list[SelectorBody] | None = None
-
-
-class ContractRateRow(Reply):
-    entitled: bool
-    list_rate: RateReply
-    product_id: UUID
-    product_name: str
-    product_tags: list[str]
-    product_custom_fields: dict[str, str]
-    rate_card_id: UUID
-    starting_at: datetime
-    ending_before: datetime | None = None
-    pricing_group_values: dict[str, str] | None = None
-    commit_rate: CommitRateReply | None = None
-
-
-class ContractRatesReply(Reply):
-    data: list[ContractRateRow]
-    next_page: str | None
 
 
 @post("/v1/contracts/create")
@@ -185,45 +145,6 @@ async def archive_contract(workspace: Workspace, data: ArchiveContract) -> IdRep
     """Archive a contract for good. Only drafts exist, and they go with it."""
     await contracts.archive(workspace, data.contract_id, data.customer_id)
     return id_reply(data.contract_id)
-
-
-@post("/v1/contracts/getContractRateSchedule", scope="read")
-async def get_contract_rate_schedule(
-    workspace: Workspace,
-    data: GetContractRateSchedule,
-    limit: Limit = None,
-    next_page: NextPage = None,
-) -> ContractRatesReply:
-    """The entitled rates of the contract's card, at an instant or through its life."""
-    at = optional_instant("at", data.at)
-    request = page_request("contract-rates", next_page, limit, data.contract_id, at, data.selectors)
-    page, rate_card_id = await contracts.page_of_rates(
-        workspace,
-        data.contract_id,
-        data.customer_id,
-        at=at,
-        selectors=selectors(data.selectors),
-        request=request,
-    )
-    if rate_card_id is None:
-        return ContractRatesReply(data=[], next_page=None)
-    rows = [
-        ContractRateRow(
-            entitled=True,
-            list_rate=rate_reply(row.rate),
-            product_id=row.rate.product_id,
-            product_name=row.product_name,
-            product_tags=list(row.product_tags),
-            product_custom_fields=row.product_custom_fields,
-            rate_card_id=rate_card_id,
-            starting_at=row.starting_at,
-            ending_before=row.ending_before,
-            pricing_group_values=dict(row.rate.pricing_group_values) or None,
-            commit_rate=commit_rate_reply(row.rate),
-        )
-        for row in page.rows
-    ]
-    return ContractRatesReply(data=rows, next_page=page.next_page)
 
 
 def contract_page(
@@ -304,5 +225,4 @@ routes: list[ControllerRouterHandler] = [
     update_end_date,
     set_usage_filter,
     archive_contract,
-    get_contract_rate_schedule,
 ]
