@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from meterline.core.contract.override import Override, Prioritization
+from meterline.core.contract.professional_service import ProfessionalService
 from meterline.core.contract.recurring import RecurringGrant
 from meterline.core.contract.schedule import ScheduledCharge
 from meterline.core.contract.subscription import Subscription
@@ -63,6 +64,7 @@ class Contract:
     charges_on_usage_invoices: bool = False
     recurring_grants: tuple[RecurringGrant, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
+    professional_services: tuple[ProfessionalService, ...] = ()
     invoices_from: datetime | None = None
     transition: Transition | None = None
 

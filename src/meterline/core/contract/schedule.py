@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from uuid import UUID
 
 from meterline.core.money import CreditType
@@ -30,6 +31,59 @@ class InvoiceSchedule:
 
     credit_type: CreditType
     items: tuple[ScheduleItem, ...]
+    do_not_invoice: bool = False
+
+
+class ScheduleFrequency(StrEnum):
+    """How far apart the dates of a recurring schedule are."""
+
+    WEEKLY = "WEEKLY"
+    MONTHLY = "MONTHLY"
+    QUARTERLY = "QUARTERLY"
+    SEMI_ANNUAL = "SEMI_ANNUAL"
+    ANNUAL = "ANNUAL"
+
+
+class AmountDistribution(StrEnum):
+    """Whether the amount is each date's (EACH) or the total of all dates, to the last digit (DIVIDED) or in whole
+    smallest units of the currency (DIVIDED_ROUNDED).
+    """
+
+    DIVIDED = "DIVIDED"
+    DIVIDED_ROUNDED = "DIVIDED_ROUNDED"
+    EACH = "EACH"
+
+
+@dataclass(frozen=True, slots=True)
+class DatedAmount:
+    """An explicit item as a caller sends it: `amount`, or `unit_price` and `quantity`."""
+
+    timestamp: datetime
+    amount: Decimal | None = None
+    unit_price: Decimal | None = None
+    quantity: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecurringSchedule:
+    """Dates every `frequency` in starting_at <= t < ending_before; `amount`, or `unit_price` and `quantity`."""
+
+    starting_at: datetime
+    ending_before: datetime
+    frequency: ScheduleFrequency
+    amount_distribution: AmountDistribution
+    amount: Decimal | None = None
+    unit_price: Decimal | None = None
+    quantity: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleTerms:
+    """A schedule as a caller sends it: explicit items or a recurring schedule (None: not given), never both."""
+
+    credit_type: CreditType
+    items: tuple[DatedAmount, ...] | None = None
+    recurring: RecurringSchedule | None = None
     do_not_invoice: bool = False
 
 
