@@ -1,6 +1,9 @@
 -- A customer's books: grants, their ledger, the invoices that are final, the history of contracts, and what falls due when.
 -- Ids of whatever a step makes derive from its cause, so that doing a step twice stores it once.
 
+-- How long after its period a usage invoice stays a draft.
+ALTER TABLE environment ADD COLUMN invoice_grace_hours integer NOT NULL DEFAULT 24 CHECK (invoice_grace_hours >= 0);
+
 -- A commit or a credit. `terms`: the core's Grant (store/codec.py); `shown`: what is only shown again.
 CREATE TABLE account_grant (
     environment_id integer NOT NULL,
@@ -66,7 +69,8 @@ CREATE TABLE invoice (
     issued_at        timestamptz NOT NULL,
     credit_type_id   uuid NOT NULL,
     total            numeric NOT NULL,
-    document         jsonb NOT NULL,       -- the core's Invoice (store/codec.py)
+    document         jsonb NOT NULL,       -- the core's Invoice (store/codec.py) with an empty line_items
+    line_items       jsonb NOT NULL,       -- apart, because books are settled without them
     voided_at        timestamptz,
     regenerated_from uuid,
     PRIMARY KEY (environment_id, invoice_id),

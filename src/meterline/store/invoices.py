@@ -1,0 +1,66 @@
+"""Rows of `invoice`: the final ones, and those that are void now. A void never changes the lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from meterline.core.invoice import Invoice, LineItem
+from meterline.store import codec
+from meterline.store.database import Connection
+
+# All of a batch as one text: parsed once, where an array of documents would be quoted and parsed twice.
+SAVE = """
+    INSERT INTO invoice AS kept (
+        environment_id, invoice_id, customer_id, contract_id, type, status, period_start, period_end, issued_at,
+        credit_type_id, total, document, line_items, voided_at, regenerated_from)
+    SELECT current_environment(), (d->>'id')::uuid, (d->>'customer_id')::uuid, (d->>'contract_id')::uuid, d->>'type',
+           d->>'status', (d->>'start_timestamp')::timestamptz, (d->>'end_timestamp')::timestamptz,
+           (d->>'issued_at')::timestamptz, (d->'credit_type'->>'id')::uuid, (d->>'total')::numeric,
+           jsonb_set(d, '{line_items}', '[]'), d->'line_items', (d->>'voided_at')::timestamptz,
+           (d->>'regenerated_from')::uuid
+    FROM jsonb_array_elements(%s::jsonb) AS d
+    ON CONFLICT (environment_id, invoice_id) DO UPDATE
+       SET status = excluded.status, document = excluded.document, voided_at = excluded.voided_at
+     WHERE kept.status = 'FINALIZED' AND excluded.status = 'VOID'
+"""
+SELECT_OF_CUSTOMERS = """
+    SELECT customer_id, document::text AS document FROM invoice WHERE customer_id = ANY(%s::uuid[])
+    ORDER BY customer_id, issued_at, invoice_id
+"""
+SELECT_LINES = """
+    SELECT invoice_id, line_items::text AS line_items FROM invoice WHERE invoice_id = ANY(%s::uuid[])
+"""
+
+
+async def save(connection: Connection, invoices: Sequence[Invoice]) -> None:
+    """Store invoices. One that is stored already stays as it is, unless it is now void."""
+    if invoices:
+        await connection.execute(SAVE, (codec.to_bytes(invoices).decode(),))
+
+
+async def of_customers(
+    connection: Connection, customer_ids: Sequence[UUID]
+) -> dict[UUID, tuple[Invoice, ...]]:
+    """The stored invoices of these customers, without their lines, by issue; none for some: no entry."""
+    rows = await (await connection.execute(SELECT_OF_CUSTOMERS, (list(customer_ids),))).fetchall()
+    found: dict[UUID, list[Invoice]] = {}
+    for row in rows:
+        found.setdefault(row["customer_id"], []).append(codec.from_bytes(Invoice, row["document"]))
+    return {customer_id: tuple(invoices) for customer_id, invoices in found.items()}
+
+
+async def with_lines(connection: Connection, invoices: Sequence[Invoice]) -> list[Invoice]:
+    """The same stored invoices, in the same order, with their lines."""
+    if not invoices:
+        return []
+    ids = [invoice.id for invoice in invoices]
+    rows = await (await connection.execute(SELECT_LINES, (ids,))).fetchall()
+    lines: dict[UUID, tuple[LineItem, ...]] = {
+        row["invoice_id"]: codec.from_bytes(_LINES, row["line_items"]) for row in rows
+    }
+    return [replace(invoice, line_items=lines[invoice.id]) for invoice in invoices]
+
+
+_LINES = tuple[LineItem, ...]
