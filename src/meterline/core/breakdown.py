@@ -51,3 +51,16 @@ def draft_breakdown(
         InvoiceWindow(window, invoice_of(contract, plan, charged, now=now))
         for window, charged in zip(windows, found, strict=True)
     ]
+
+
+def breakdown(
+    invoice: Invoice, plan: RatePlan, usage: UsageBook, windows: Sequence[Period]
+) -> list[InvoiceWindow]:
+    """Return what of each line of a usage invoice, draft or stored, falls in each of `windows`.
+
+    `plan`: its statement's, cut at every start and end of the windows by `windowed`; `usage`: by that plan's cuts. A
+    row's lines keep the ids of the invoice's. What a grant covered of a line is handed to the line's earliest windows.
+    Over windows that tile the period the rows' lines add up to the invoice's, application lines included. Usage that
+    came after a stored invoice shows as well: the lines that then have more than the invoice's are told by their sums.
+    """
+    raise NotImplementedError

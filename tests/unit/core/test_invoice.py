@@ -73,6 +73,7 @@ def test_a_line_says_all_that_made_it() -> None:
     )
     first, second = invoice.line_items
     assert first == LineItem(
+        id=first.id,
         type=LineType.USAGE,
         name="Tokens",
         credit_type=USD_CENTS,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from meterline.core.contract import Contract
 from meterline.core.invoice import Invoice
 from meterline.core.ledger.entry import LedgerEntry
 from meterline.core.ledger.grant import Grant
-from meterline.core.rating import PriceList
+from meterline.core.rating import PriceList, RatePlan, rate_plan
 
 GRACE = timedelta(hours=24)
 """How long after its period a usage invoice stays a draft. Source: Metronome's invoice finalization."""
@@ -24,7 +24,8 @@ class Account:
 
     `contracts`: those not archived, by (starting_at, id). `grants`: all, archived ones too, by (created_at, id).
     `entries`: all stored ones, in the order they were posted. `invoices`: the stored ones (FINALIZED and VOID), with
-    their lines. `price_lists`: by rate card. `products`: those that grants, charges and subscriptions name.
+    their lines. `price_lists`: by rate card. `products`: those that grants, charges and subscriptions name. `compiler`:
+    `rate_plan`, or one that keeps the plans that customers share (the invoice run is as quick as this one).
     """
 
     customer_id: UUID
@@ -35,6 +36,7 @@ class Account:
     price_lists: Mapping[UUID, PriceList]
     products: Mapping[UUID, Product]
     grace: timedelta = GRACE
+    compiler: Callable[..., RatePlan] = field(default=rate_plan, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,86 +8,19 @@ the invoice's own currency on. `total` counts lines in that currency only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from meterline.core.contract import Contract
 from meterline.core.decimals import EXACT, ONE, plain, total
 from meterline.core.ids import usage_invoice_id
+from meterline.core.invoice.document import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType
 from meterline.core.money import CreditType
 from meterline.core.rating.charges import Charge, charges
 from meterline.core.rating.plan import RatePlan
-from meterline.core.rating.tier_walk import TierPosition
 from meterline.core.usage import UsageBook
-
-
-class InvoiceType(StrEnum):
-    """What an invoice is made from."""
-
-    USAGE = "USAGE"
-    SCHEDULED = "SCHEDULED"
-
-
-class InvoiceStatus(StrEnum):
-    """Where an invoice stands. Only a DRAFT moves."""
-
-    DRAFT = "DRAFT"
-    FINALIZED = "FINALIZED"
-    VOID = "VOID"
-
-
-class LineType(StrEnum):
-    """What a line charges."""
-
-    USAGE = "usage"
-    CPU_CONVERSION = "cpu_conversion"
-
-
-@dataclass(frozen=True, slots=True)
-class LineItem:
-    """A line. `total` is exactly `quantity` x `unit_price`, in `credit_type`'s own measure (US
-    dollars: cents).
-
-    Group values are None for a product without such keys. Decimals are in shortest form (`plain`).
-    """
-
-    type: LineType
-    name: str
-    credit_type: CreditType
-    quantity: Decimal
-    unit_price: Decimal
-    total: Decimal
-    product_id: UUID | None = None
-    product_type: str | None = None
-    product_tags: tuple[str, ...] = ()
-    starting_at: datetime | None = None
-    ending_before: datetime | None = None
-    pricing_group_values: Mapping[str, str | None] | None = None
-    presentation_group_values: Mapping[str, str | None] | None = None
-    tier: TierPosition | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Invoice:
-    """An invoice of a contract's billing period. `total` and `subtotal` are in `credit_type`."""
-
-    id: UUID
-    customer_id: UUID
-    contract_id: UUID
-    type: InvoiceType
-    status: InvoiceStatus
-    credit_type: CreditType
-    line_items: tuple[LineItem, ...]
-    subtotal: Decimal
-    total: Decimal
-    start_timestamp: datetime
-    end_timestamp: datetime
-    issued_at: datetime | None = None
-    net_payment_terms_days: int | None = None
 
 
 def draft_invoice(
@@ -106,15 +39,16 @@ def invoice_of(
     contract: Contract, plan: RatePlan, charged: Iterable[Charge], *, now: datetime
 ) -> Invoice:
     """Return the invoice that has just these charges of `plan`, all or some, in their order."""
+    invoice_id = usage_invoice_id(contract.id, plan.period.start)
     lines = [
-        _usage_line(charge)
+        _usage_line(invoice_id, charge)
         for charge in charged
         if charge.piece.quantity or charge.segment.period.start <= now
     ]
-    lines += _conversion_lines(plan, lines)
+    lines += _conversion_lines(invoice_id, plan, lines)
     due = plain(total(line.total for line in lines if line.credit_type == plan.fiat_credit_type))
     return Invoice(
-        id=usage_invoice_id(contract.id, plan.period.start),
+        id=invoice_id,
         customer_id=contract.customer_id,
         contract_id=contract.id,
         type=InvoiceType.USAGE,
@@ -129,10 +63,12 @@ def invoice_of(
     )
 
 
-def _usage_line(charge: Charge) -> LineItem:
+def _usage_line(invoice_id: UUID, charge: Charge) -> LineItem:
     product, grouping, segment, values, piece = charge
     pricing, presentation = grouping.pricing_key, grouping.presentation_key
+    level = 0 if piece.tier is None else piece.tier.level
     return LineItem(
+        uuid5(invoice_id, f"{product.id}/{values}/{segment.period.start.isoformat()}/{level}"),
         LineType.USAGE,
         product.name,
         segment.rate.credit_type,
@@ -150,7 +86,7 @@ def _usage_line(charge: Charge) -> LineItem:
     )
 
 
-def _conversion_lines(plan: RatePlan, lines: list[LineItem]) -> list[LineItem]:
+def _conversion_lines(invoice_id: UUID, plan: RatePlan, lines: list[LineItem]) -> list[LineItem]:
     """For each custom unit with a price in the card's currency and a total: that total off, and its
     worth on.
     """
@@ -163,16 +99,17 @@ def _conversion_lines(plan: RatePlan, lines: list[LineItem]) -> list[LineItem]:
         if owed:
             name = f"{credit_type.name} to {plan.fiat_credit_type.name}"
             found += [
-                _conversion_line(name, credit_type, owed.copy_negate(), ONE),
-                _conversion_line(name, plan.fiat_credit_type, owed, price),
+                _conversion_line(invoice_id, name, credit_type, owed.copy_negate(), ONE),
+                _conversion_line(invoice_id, name, plan.fiat_credit_type, owed, price),
             ]
     return found
 
 
 def _conversion_line(
-    name: str, credit_type: CreditType, quantity: Decimal, unit_price: Decimal
+    invoice_id: UUID, name: str, credit_type: CreditType, quantity: Decimal, unit_price: Decimal
 ) -> LineItem:
     return LineItem(
+        uuid5(invoice_id, f"conversion/{name}/{credit_type.id}"),
         LineType.CPU_CONVERSION,
         name,
         credit_type,
