@@ -36,6 +36,7 @@ VALUES (%(environment_id)s, %(name)s, 'full', %(token_hash)s)
 ON CONFLICT (token_hash) DO UPDATE SET revoked_at = NULL, scope = 'full'
 WHERE known.environment_id = excluded.environment_id RETURNING token_id
 """
+_GRACE = "SELECT invoice_grace_hours FROM environment WHERE environment_id = %s"
 # A clock that moved may have begun a billing period of any contract.
 _TOUCH_CONTRACTS = """
 INSERT INTO usage_touch (environment_id, ingest_keys, events, appended_at)
@@ -95,6 +96,13 @@ async def lock_clock(connection: Connection, environment_id: int) -> Row | None:
 async def set_clock(connection: Connection, environment_id: int, to: datetime) -> None:
     """Set a sandbox's clock. The caller holds it."""
     await connection.execute(_SET_CLOCK, [to, environment_id])
+
+
+async def grace_hours(connection: Connection, environment_id: int) -> int:
+    """Return for how many hours after its period a usage invoice stays a draft."""
+    row = await (await connection.execute(_GRACE, [environment_id])).fetchone()
+    assert row is not None
+    return int(row["invoice_grace_hours"])
 
 
 async def touch_contracts(connection: Connection, environment_id: int) -> None:
