@@ -39,8 +39,8 @@ ACTOR = "scheduler"
 """Who made a grant that a step made."""
 
 
-class StepRepeated(Exception):
-    """A step was performed and is still the next one: going on would never end."""
+class NeverDone(Exception):
+    """A step was performed and is still due: going on would never end."""
 
 
 async def lock(connection: Connection, customer_id: UUID) -> None:
@@ -153,7 +153,7 @@ class _Settling:
                 self.step = step
                 return
             if done is not None and (step.kind, step.subject) == (done.kind, done.subject):
-                raise StepRepeated(f"{step.kind.name} of {step.subject} at {step.at}")
+                raise NeverDone(f"{step.kind.name} of {step.subject} at {step.at}")
             change = perform(self.account, step, usage)
             self.account = applied(self.account, change)
             self.changes.append(change)
@@ -166,7 +166,11 @@ def _advance(settling: Collection[_Settling], until: datetime) -> None:
 
 
 def _next_due(settling: Collection[_Settling], now: datetime) -> dict[UUID, datetime | None]:
-    return {one.account.customer_id: next_due(one.account, now) for one in settling}
+    found = {one.account.customer_id: next_due(one.account, now) for one in settling}
+    for customer_id, due_at in found.items():
+        if due_at is not None and due_at <= now:
+            raise NeverDone(f"of customer {customer_id}, due at {due_at}")
+    return found
 
 
 def _behind(accounts: Mapping[UUID, Account], now: datetime) -> list[UUID]:
