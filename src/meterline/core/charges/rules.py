@@ -14,7 +14,6 @@ from meterline.core.contract.professional_service import ProfessionalService
 from meterline.core.contract.schedule import DatedAmount, ScheduleTerms
 from meterline.core.contract.subscription import (
     CollectionSchedule,
-    InvoiceBehavior,
     QuantityChange,
     SeatChange,
     Subscription,
@@ -88,13 +87,9 @@ def _life_issues(subscription: Subscription, contract: Contract) -> list[Issue]:
 
 def _collection_issues(subscription: Subscription) -> list[Issue]:
     issues = []
-    if subscription.collection_schedule is CollectionSchedule.ARREARS:
-        if subscription.invoice_behavior is InvoiceBehavior.BILL_IMMEDIATELY:
-            issues.append(
-                Issue("proration.invoice_behavior", "BILL_IMMEDIATELY is for ADVANCE only")
-            )
-        if subscription.anchor_date is not None:
-            issues.append(Issue("billing_cycle_config.anchor_date", "is for ADVANCE only"))
+    in_arrears = subscription.collection_schedule is CollectionSchedule.ARREARS
+    if in_arrears and subscription.anchor_date is not None:
+        issues.append(Issue("billing_cycle_config.anchor_date", "is for ADVANCE only"))
     if subscription.anchor_date is not None and subscription.anchor_date > subscription.starting_at:
         issues.append(
             Issue("billing_cycle_config.anchor_date", "must not be after the subscription starts")
