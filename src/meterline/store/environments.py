@@ -11,7 +11,8 @@ PRODUCTION = "production"
 PRODUCTION_ID = 1  # reserved by migration 0001: the identity column starts above it
 
 _INSERT = """
-INSERT INTO environment (name, kind, clock) VALUES (%(name)s, %(kind)s, %(clock)s)
+INSERT INTO environment (name, kind, clock, invoice_grace_hours)
+VALUES (%(name)s, %(kind)s, %(clock)s, %(invoice_grace_hours)s)
 ON CONFLICT (name) DO NOTHING RETURNING environment_id
 """
 _INSERT_PRODUCTION = """
@@ -62,13 +63,24 @@ RETURNING token_id
 
 
 async def insert(
-    connection: Connection, *, name: str, kind: str, clock: datetime | None
+    connection: Connection,
+    *,
+    name: str,
+    kind: str,
+    clock: datetime | None,
+    invoice_grace_hours: int = 24,
 ) -> int | None:
-    """Insert an environment; return its id, or None where the name is taken."""
+    """Insert an environment; return its id, or None where the name is taken. Production keeps the column's grace."""
     if name == PRODUCTION:
         cursor = await connection.execute(_INSERT_PRODUCTION, [PRODUCTION_ID, PRODUCTION])
     else:
-        cursor = await connection.execute(_INSERT, {"name": name, "kind": kind, "clock": clock})
+        values = {
+            "name": name,
+            "kind": kind,
+            "clock": clock,
+            "invoice_grace_hours": invoice_grace_hours,
+        }
+        cursor = await connection.execute(_INSERT, values)
     row = await cursor.fetchone()
     return None if row is None else int(row["environment_id"])
 
