@@ -25,6 +25,7 @@ from meterline.core.charges.dated import (
     dated_charges,
     scheduled_charges_at,
 )
+from meterline.core.charges.history import PricedStretch, priced_history, prices_of
 from meterline.core.charges.proration import Prorated, prorated
 from meterline.core.charges.quantities import (
     QuantityStretch,
@@ -72,6 +73,7 @@ __all__ = [
     "DatedCharge",
     "DatedKind",
     "PriceAt",
+    "PricedStretch",
     "Prorated",
     "QuantityStretch",
     "SeatStretch",
@@ -91,6 +93,8 @@ __all__ = [
     "invoice_schedule",
     "item_id",
     "months_after",
+    "priced_history",
+    "prices_of",
     "product_type_issues",
     "professional_service_issues",
     "prorated",
