@@ -37,6 +37,7 @@ from meterline.api.v1 import (
     rate_cards,
     rates,
     sandbox,
+    subscriptions,
     unmatched,
     usage,
 )
@@ -65,6 +66,7 @@ API_MODULES = (
     contracts,
     contracts_v2,
     contract_rates,
+    subscriptions,
     balances,
     custom_fields,
     sandbox,

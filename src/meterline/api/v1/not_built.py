@@ -18,8 +18,6 @@ POST /v1/archiveCustomerBillingProviderConfigurations
 GET  /v1/customers/{customer_id:str}/costs
 POST /v1/contracts/addManualBalanceLedgerEntry
 POST /v1/contracts/seatBalances/list
-POST /v1/contracts/getSubscriptionSeatsHistory
-POST /v1/contracts/getSubscriptionQuantityHistory
 POST /v1/contracts/createHistoricalInvoices
 POST /v1/contracts/amend
 POST /v1/contracts/scheduleProServicesInvoice

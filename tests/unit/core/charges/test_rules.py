@@ -202,8 +202,8 @@ def test_services() -> None:
 def test_a_service_is_invoiced_up_to_its_ceiling() -> None:
     amount = DatedAmount(MAY, Decimal(300))
     priced = DatedAmount(MAY, None, Decimal(100), Decimal(3))
-    assert service_invoice_issues(service("400"), (amount, priced)) == []
-    (issue,) = service_invoice_issues(service("400.01"), (amount, priced))
-    assert issue == Issue("line_items", "must not be more than is left of max_amount: 599.99")
-    nothing = DatedAmount(MAY)
-    assert fields(service_invoice_issues(service(), (amount, nothing))) == ["line_items[1].amount"]
+    assert service_invoice_issues(service("400"), (amount, priced), (0, 2)) == []
+    (issue,) = service_invoice_issues(service("400.01"), (amount, priced), (0, 2))
+    assert issue == Issue("line_items[2]", "must not be more than is left of max_amount: 599.99")
+    (issue,) = service_invoice_issues(service(), (amount, DatedAmount(MAY)), (0, 2))
+    assert issue.field == "line_items[2].amount"
