@@ -37,6 +37,7 @@ from meterline.api.v1 import (
     rate_cards,
     rates,
     sandbox,
+    simulations,
     subscriptions,
     unmatched,
     usage,
@@ -70,6 +71,7 @@ API_MODULES = (
     balances,
     custom_fields,
     sandbox,
+    simulations,
     not_built,
 )
 
