@@ -1,4 +1,4 @@
-"""The platform under the model's actions, through the unmodified SDK, on a sandbox whose clock stands at `terms.START`."""
+"""The platform under the model's actions, through the unmodified SDK, on a sandbox that begins at `terms.START`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class ApiBooks:
     products: dict[str, str] = field(default_factory=dict)
     contracts: dict[str, str] = field(default_factory=dict)
     overrides: dict[str, str] = field(default_factory=dict)
+    signed: list[t.Sign] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         keys = ("region", "team")
@@ -213,6 +214,7 @@ class ApiBooks:
 
     def _sign(self, action: t.Sign) -> None:
         one = action.contract
+        self.signed.append(action)
         terms: dict[str, Any] = {
             "name": one.name,
             "usage_statement_schedule": {
@@ -284,10 +286,6 @@ class ApiBooks:
         shown = self.customer.contract(self.contracts[name]).overrides
         for term, override in zip(sign.contract.overrides, shown, strict=False):
             self.overrides[term.name] = override.id
-
-    @property
-    def signed(self) -> list[t.Sign]:
-        return [one for one in self.world.actions if isinstance(one, t.Sign)]
 
     def _current(self, contract: str, start: t.Hour) -> str:
         """The id of the usage invoice of that period that was made last."""
