@@ -6,7 +6,6 @@ from meterline.core.charges.composites import (
     CompositePlan,
     Spend,
     composite_charges,
-    composite_issues,
     composite_plan,
 )
 from meterline.core.charges.cycles import (
@@ -85,7 +84,6 @@ __all__ = [
     "charges_on_statement",
     "commit_purchases",
     "composite_charges",
-    "composite_issues",
     "composite_plan",
     "cycle_at",
     "dated_charges",
