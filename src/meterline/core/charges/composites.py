@@ -67,7 +67,7 @@ class Composite:
 
 @dataclass(frozen=True, slots=True)
 class CompositePlan:
-    """The composites of a period, each after those it counts (docs/decisions/0011, of composites).
+    """The composites of a period in the order of invoice lines, but each after those it counts.
 
     `cuts`: instants at which usage must be cut for its spend to fall in one stretch. `conversions`: units of
     `fiat_credit_type` for one unit of a custom credit type.
@@ -149,6 +149,10 @@ def composite_plan(
         conversion.custom_credit_type_id: conversion.fiat_per_custom_credit
         for conversion in price_list.card.credit_type_conversions
     }
+    place = {product_id: index for index, product_id in enumerate(price_list.card.product_order)}
+    composites.sort(
+        key=lambda one: (place.get(one.product_id, len(place)), one.name, one.product_id)
+    )
     return CompositePlan(
         period, _inner_first(composites), price_list.card.fiat_credit_type, conversions
     )
@@ -275,12 +279,12 @@ def _converted(plan: CompositePlan, line: Spend, credit_type: CreditType) -> Dec
 
 
 def _inner_first(composites: Sequence[Composite]) -> tuple[Composite, ...]:
-    """`composites` so that each comes after those it counts; where they count each other, by id.
+    """`composites` so that each comes after those it counts; where they count each other, in the order given.
 
     What comes later is not counted, so a circle, which tags can close at any time, costs no more than once around.
     """
     ordered: list[Composite] = []
-    waiting = sorted(composites, key=lambda one: one.product_id)
+    waiting = list(composites)
     while waiting:
         ready = [
             one

@@ -212,12 +212,12 @@ def test_a_version_that_counts_something_else_cuts() -> None:
 
 
 def test_composites_that_count_each_other_count_once_around() -> None:
-    """The one of the lower id comes first: a tenth of 1,000, and half of 1,100."""
+    """The first of the invoice's lines, by name: half of 1,000, then a tenth of 1,500."""
     support = composite(20, include_composite_spend=True)
     platform = composite(21, "Platform", include_composite_spend=True)
     half = rate(percent("0.5"), product_id=PLATFORM)
     for products in ([support, platform], [platform, support]):
-        assert amounts(charged(products, [TEN, half], spend(CALLS, "1000"))) == [100, 550]
+        assert amounts(charged(products, [TEN, half], spend(CALLS, "1000"))) == [500, 150]
 
 
 def test_a_composite_does_not_count_itself() -> None:
