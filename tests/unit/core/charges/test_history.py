@@ -53,6 +53,12 @@ def test_a_new_price_shows_with_the_cycle_it_bites_in() -> None:
     assert shown(found) == [("04-01", [(10, 30_000)]), ("05-01", [(10, 40_000)])]
 
 
+def test_a_cycle_that_starts_now_shows() -> None:
+    dearer = price((APRIL, "3000"), (MAY, "4000"))
+    one = subscription()
+    assert len(priced_history(one, contract(one), dearer, MAY)) == 2
+
+
 def test_tiers_show_apart_and_no_price_as_none() -> None:
     one = subscription((APRIL, 12))
     later = price((MAY, tiered(("3000", "10"), ("2000", None))))

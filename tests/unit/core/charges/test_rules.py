@@ -61,6 +61,9 @@ def test_sound_subscriptions_have_no_issues() -> None:
     assert issues_of(subscription((APRIL, 10), (DAY_10, "-10"))) == []
     assert issues_of(subscription(collection_schedule=ARREARS, ending_before=JUNE)) == []
     assert issues_of(subscription(anchor_date=utc(2027, 1, 31))) == []
+    for places in (-5, 5):
+        rounding = ProrationRounding(places, FiatRounding.FLOOR)
+        assert issues_of(subscription(rounding=rounding)) == []
     assert issues_of(seated(SeatChange(APRIL, ("ann",), add_unassigned_seats=2))) == []
 
 
