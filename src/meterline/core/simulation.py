@@ -20,8 +20,8 @@ from meterline.core.catalogue import Rate
 from meterline.core.contract import Contract
 from meterline.core.contract.override import Override
 from meterline.core.decimals import EXACT, ZERO, plain, total
-from meterline.core.invoice import Invoice, InvoiceType, LineType
-from meterline.core.invoice.lines import counts
+from meterline.core.invoice import Invoice, InvoiceType, LineItem, LineType
+from meterline.core.invoice.lines import due
 from meterline.core.ledger.entry import EntryType, LedgerEntry
 from meterline.core.lifecycle import Account
 from meterline.core.money import CreditType
@@ -176,15 +176,17 @@ _Item = tuple[UUID | None, str]
 
 
 def _by_product(invoices: Iterable[Invoice]) -> dict[CreditType, dict[_Item, Decimal]]:
-    found: dict[CreditType, dict[_Item, Decimal]] = {}
+    lines: dict[CreditType, dict[_Item, list[LineItem]]] = {}
     for invoice in invoices:
-        amounts = found.setdefault(invoice.credit_type, {})
+        items = lines.setdefault(invoice.credit_type, defaultdict(list))
         for line in invoice.line_items:
-            if line.credit_type == invoice.credit_type and counts(line):
+            if line.credit_type == invoice.credit_type:
                 # The product alone, for its lines have the names of what pays for them too.
-                item = (line.product_id, "" if line.product_id else line.name)
-                amounts[item] = EXACT.add(amounts.get(item, ZERO), line.total)
-    return found
+                items[line.product_id, "" if line.product_id else line.name].append(line)
+    return {
+        unit: {item: due(several, unit) for item, several in items.items()}
+        for unit, items in lines.items()
+    }
 
 
 def _outcome(
