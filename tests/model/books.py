@@ -20,6 +20,20 @@ ZERO = Fraction(0)
 Hour = t.Hour
 
 
+Key = tuple[str, str, int]
+"""What is billed beside usage, so that it is billed once: a date of a charge or purchase, a subscription's service."""
+
+
+@dataclass
+class Item:
+    """So much of a key, at a price each."""
+
+    key: Key
+    quantity: Fraction
+    price: Fraction
+    kind: str
+
+
 @dataclass
 class Entry:
     """A line of a grant's ledger."""
@@ -43,7 +57,7 @@ class Invoice:
     status: str
     lines: dict[tuple[str, str], Fraction]
     total: Fraction
-    items: set[tuple[object, ...]] = field(default_factory=set)
+    items: dict[Key, Fraction] = field(default_factory=dict)
     issued: Hour | None = None
     is_anew: bool = False
 
@@ -60,7 +74,6 @@ class Books:
         self.invoices: list[Invoice] = []
         self.entries: list[Entry] = []
         self.now: Hour = 0
-        self.trued_up: set[str] = set()
         self.rolled: set[str] = set()
 
     # What happens
@@ -157,8 +170,8 @@ class Books:
             self.start_segments(hour)
             self.issue_scheduled(hour)
             self.finalize_usage(hour)
-            self.roll_over(hour)
             self.true_up(hour)
+            self.roll_over(hour)
             self.expire(hour)
             hour = min((one for one in [*self.hours(to), to] if hour < one <= to), default=None)
 
@@ -216,7 +229,7 @@ class Books:
             )
 
     def start_segments(self, hour: Hour) -> None:
-        """A segment begins with its amount; one that is changed later gets the difference."""
+        """A segment begins with its amount; one that is changed later gets the difference, as of its start."""
         for grant in self.grants.values():
             kind = "INITIAL_BALANCE" if grant.kind == "POSTPAID" else "SEGMENT_START"
             for n, segment in enumerate(grant.segments):
@@ -228,7 +241,7 @@ class Books:
                     if (one.grant, one.segment, one.kind) == (grant.name, n, kind)
                 ]
                 difference = segment.amount - sum((one.amount for one in begun), ZERO)
-                self.post(grant.name, n, kind, difference, self.now if begun else segment.start)
+                self.post(grant.name, n, kind, difference, segment.start)
 
     def is_cut_off(self, grant: t.Grant, segment: t.Segment) -> bool:
         """Whether the contract ends before the segment begins."""
@@ -242,88 +255,80 @@ class Books:
         end = self.contract_end(grant)
         return segment.end if end is None else min(segment.end, end)
 
-    def scheduled(
-        self, until: Hour
-    ) -> dict[tuple[str | None, Hour], list[tuple[tuple[object, ...], Due | None, str, Fraction]]]:
-        """What goes on scheduled invoices: by contract and date, (which item, due to pay, kind of line, amount)."""
-        found: dict[
-            tuple[str | None, Hour], list[tuple[tuple[object, ...], Due | None, str, Fraction]]
-        ] = {}
+    def scheduled(self, until: Hour) -> dict[tuple[str | None, Hour], list[Item]]:
+        """What goes on scheduled invoices and is on none yet, by contract and date; seats of cycles up to `until`."""
+        found: dict[tuple[str | None, Hour], list[Item]] = {}
+        billed = self.billed()
 
-        def add(
-            owner: str | None,
-            at: Hour,
-            item: tuple[object, ...],
-            due: Due | None,
-            kind: str,
-            amount: Fraction,
-        ) -> None:
-            found.setdefault((owner, at), []).append((item, due, kind, amount))
+        def add(owner: str | None, at: Hour, item: Item) -> None:
+            item.quantity -= billed.get(item.key, ZERO)
+            if item.quantity > 0:
+                found.setdefault((owner, at), []).append(item)
 
+        one = Fraction(1)
         for contract in self.contracts.values():
             for charge in contract.charges:
                 for n, (at, amount) in enumerate(charge.items):
+                    signed = -amount if charge.is_discount else amount
                     add(
                         contract.name,
                         at,
-                        ("charge", charge.name, n),
-                        None,
-                        "scheduled",
-                        -amount if charge.is_discount else amount,
+                        Item(("charge", charge.name, n), one, signed, "scheduled"),
                     )
-            for one in contract.subscriptions:
-                for at, on_usage, due in subscription_items(contract, one, until):
-                    period = usage_period_with(contract, at) if on_usage else None
-                    if period is None or (one.in_advance and period[1] != at):
-                        add(
-                            contract.name,
-                            at,
-                            ("seats", one.name, due.start),
-                            due,
-                            "subscription",
-                            due.worth,
-                        )
+            for at, _, due in self.seats(contract, until, on_usage=False):
+                key = ("seats", due.name, due.start)
+                add(contract.name, at, Item(key, due.quantity, due.unit_price, "subscription"))
         for grant in self.grants.values():
             if grant.kind != "POSTPAID":
                 for n, (at, amount) in enumerate(grant.bills):
-                    add(
-                        grant.contract,
-                        at,
-                        ("grant", grant.name, n),
-                        None,
-                        "commit_purchase",
-                        amount,
-                    )
+                    key = ("grant", grant.name, n)
+                    add(grant.contract, at, Item(key, one, amount, "commit_purchase"))
         return found
+
+    def seats(
+        self, contract: t.Contract, until: Hour, *, on_usage: bool
+    ) -> Iterator[tuple[Hour, tuple[Hour, Hour] | None, Due]]:
+        """(when, the usage period, what) of subscriptions' charges on usage invoices, or on those of their dates.
+
+        What would be on a usage invoice that is not open any more is invoiced at its date.
+        """
+        for one in contract.subscriptions:
+            for at, wants_usage, due in subscription_items(contract, one, until):
+                period = usage_period_with(contract, at) if wants_usage else None
+                if period is not None and one.in_advance and period[1] != at:
+                    period = None
+                if on_usage and period is not None:
+                    yield at, period, due
+                closed = period is not None and self.current(contract.name, period[0]) is not None
+                if not on_usage and (period is None or closed):
+                    yield at, None, due
 
     def issue_scheduled(self, hour: Hour) -> None:
         """What is due on a date and on no invoice yet gets one."""
-        for (owner, at), rows in sorted(
-            self.scheduled(hour).items(), key=lambda row: (row[0][1], row[0][0] or "")
-        ):
-            billed = self.billed()
-            fresh = [row for row in rows if row[0] not in billed]
-            if at <= hour and fresh:
-                lines: dict[tuple[str, str], Fraction] = {}
-                for item, _, kind, amount in fresh:
-                    key = (kind, str(item[1]))
-                    lines[key] = lines.get(key, ZERO) + amount
-                self.invoices.append(
-                    Invoice(
-                        "SCHEDULED",
-                        owner,
-                        at,
-                        at,
-                        "FINALIZED",
-                        lines,
-                        sum(lines.values(), ZERO),
-                        {row[0] for row in fresh},
-                        hour,
-                    )
-                )
+        found = self.scheduled(hour)
+        for owner, at in sorted(found, key=lambda key: (key[1], key[0] or "")):
+            if at > hour:
+                continue
+            lines: dict[tuple[str, str], Fraction] = {}
+            for item in found[owner, at]:
+                what = (item.kind, item.key[1])
+                lines[what] = lines.get(what, ZERO) + item.quantity * item.price
+            items = {item.key: item.quantity for item in found[owner, at]}
+            total = sum(lines.values(), ZERO)
+            self.invoices.append(
+                Invoice("SCHEDULED", owner, at, at, "FINALIZED", lines, total, items, hour)
+            )
 
-    def billed(self) -> set[tuple[object, ...]]:
-        return {item for one in self.invoices for item in one.items}
+    def billed(self, but: tuple[str, Hour] | None = None) -> dict[Key, Fraction]:
+        """How much of what is on invoices that nothing stands in for, leaving out those of one usage period."""
+        sums: dict[Key, Fraction] = {}
+        for one in self.invoices:
+            if one.kind == "USAGE" and one is not self.current(one.owner or "", one.start):
+                continue
+            if but is None or one.kind != "USAGE" or (one.owner, one.start) != but:
+                for key, quantity in one.items.items():
+                    sums[key] = sums.get(key, ZERO) + quantity
+        return sums
 
     # Usage invoices
 
@@ -360,16 +365,15 @@ class Books:
         """The invoice as it stands, taking from `left`."""
         grants = list(self.grants.values())
         dues = usage_dues(contract, period, self.products, self.rates, self.events, grants)
-        items = set()
-        for one in contract.subscriptions:
-            for at, on_usage, due in subscription_items(contract, one, period[1]):
-                if (
-                    on_usage
-                    and usage_period_with(contract, at) == period
-                    and (not one.in_advance or at == period[1])
-                ):
-                    dues.append(due)
-                    items.add(("seats", one.name, due.start))
+        items: dict[Key, Fraction] = {}
+        billed = self.billed(but=(contract.name, period[0]))
+        for _, of, due in self.seats(contract, period[1], on_usage=True):
+            key = ("seats", due.name, due.start)
+            due.quantity -= billed.get(key, ZERO)
+            due.worth = due.quantity * due.unit_price
+            if of == period and due.quantity > 0:
+                dues.append(due)
+                items[key] = due.quantity
         place = {name: n for n, name in enumerate(self.grants)}
         draw(dues, contract, self.grants, left, place.__getitem__)
         lines: dict[tuple[str, str], Fraction] = {}
@@ -433,33 +437,43 @@ class Books:
         return found[-1] if found else None
 
     def true_up(self, hour: Hour) -> None:
+        """What a postpaid commit is short of is billed; after a correction what it is short of then."""
         for grant in self.grants.values():
-            if grant.kind != "POSTPAID" or grant.name in self.trued_up or not grant.bills:
+            if grant.kind != "POSTPAID" or not grant.bills:
                 continue
             ((at, _),) = grant.bills
-            if (
-                at > hour
-                or not self.all_final(grant, grant.segments[0])
-                or grant.segments[0].start > hour
-            ):
-                continue
-            self.trued_up.add(grant.name)
+            (segment,) = grant.segments
+            due = max(at, self.segment_end(grant, segment), self.last_final(grant, segment))
             short = self.left().get((grant.name, 0), ZERO)
-            if short > 0:
-                self.post(grant.name, 0, "TRUEUP", -short, hour)
+            if short > 0 and due <= hour and self.all_final(grant, segment):
+                self.post(grant.name, 0, "TRUEUP", -short, due)
+                lines = {("commit_purchase", grant.name): short}
                 self.invoices.append(
                     Invoice(
                         "SCHEDULED",
                         grant.contract,
-                        hour,
-                        hour,
+                        due,
+                        due,
                         "FINALIZED",
-                        {("commit_purchase", grant.name): short},
+                        lines,
                         short,
-                        {("trueup", grant.name)},
-                        hour,
+                        issued=hour,
                     )
                 )
+
+    def last_final(self, grant: t.Grant, segment: t.Segment) -> Hour:
+        """When the last usage invoice that the segment could pay is final."""
+        end = self.segment_end(grant, segment)
+        return max(
+            (
+                self.final_at(contract, period[1])
+                for contract in self.contracts.values()
+                if reaches(grant, contract)
+                for period in periods(contract, end)
+                if period[0] < end and segment.start < period[1]
+            ),
+            default=0,
+        )
 
     def roll_over(self, hour: Hour) -> None:
         """What is left moves on when the contract is renewed and its last usage invoice is final."""
@@ -520,7 +534,7 @@ class Books:
         invoice.status = "VOID"
         for one in list(self.entries):
             if one.invoice == (contract, start) and one.kind == "AUTOMATED_INVOICE_DEDUCTION":
-                self.post(one.grant, one.segment, "CREDITED", -one.amount, self.now)
+                self.post(one.grant, one.segment, "CREDITED", -one.amount, one.at)
                 one.invoice = None
 
     def regenerate(self, contract: str, start: Hour) -> None:
@@ -534,15 +548,14 @@ class Books:
                     and segment.start < old.end
                     and old.start < segment.end
                 ):
-                    gone = sum(
-                        (
-                            one.amount
-                            for one in self.entries
-                            if (one.grant, one.segment, one.kind) == (grant.name, n, "EXPIRATION")
-                        ),
-                        ZERO,
-                    )
-                    self.post(grant.name, n, "EXPIRATION", -gone, self.now)
+                    gone = [
+                        one
+                        for one in self.entries
+                        if (one.grant, one.segment, one.kind) == (grant.name, n, "EXPIRATION")
+                    ]
+                    if gone:
+                        net = sum((one.amount for one in gone), ZERO)
+                        self.post(grant.name, n, "EXPIRATION", -net, gone[-1].at)
         new = self.finalize(self.contracts[contract], (old.start, old.end), self.now)
         new.is_anew = True
 
@@ -560,11 +573,10 @@ class Books:
     def upcoming(self) -> dict[tuple[str | None, Hour], Fraction]:
         """Totals of scheduled invoices to come, of charges and purchases (seats have no end)."""
         sums: dict[tuple[str | None, Hour], Fraction] = {}
-        billed = self.billed()
-        for key, rows in self.scheduled(self.now).items():
-            for item, _, kind, amount in rows:
-                if item not in billed and kind != "subscription":
-                    sums[key] = sums.get(key, ZERO) + amount
+        for key, items in self.scheduled(self.now).items():
+            for item in items:
+                if item.kind != "subscription":
+                    sums[key] = sums.get(key, ZERO) + item.quantity * item.price
         return sums
 
     def balance(self, name: str, left: dict[Purse, Fraction]) -> Fraction:

@@ -49,12 +49,21 @@ def price_at(
     overwrites = [one.price for one in acting if one.price is not None]
     if overwrites:
         return InForce(overwrites[-1], listed.commit_price)
-    multipliers = [one.multiplier for one in acting if one.multiplier is not None]
-    factor = min(multipliers, default=Fraction(1))
+    factor = multiplier_at(contract, product.name, region, hour)
     return InForce(listed.price.times(factor), listed.commit_price)
 
 
-def _acts(override: Override, product: str, region: str | None, hour: Hour) -> bool:
+def multiplier_at(
+    contract: Contract, product: str | None, region: str | None, hour: Hour
+) -> Fraction:
+    """The lowest multiplier in an hour; of no product: of the whole card."""
+    acting = [one for one in contract.overrides if _acts(one, product, region, hour)]
+    return min(
+        (one.multiplier for one in acting if one.multiplier is not None), default=Fraction(1)
+    )
+
+
+def _acts(override: Override, product: str | None, region: str | None, hour: Hour) -> bool:
     if override.product is not None and override.product != product:
         return False
     if override.region is not None and override.region != region:

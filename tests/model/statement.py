@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from tests.model.calendar import last_boundary, next_boundary, periods, rhythm
 from tests.model.drawdown import SUBSCRIPTION, USAGE, Due, reaches
-from tests.model.prices import InForce, cost, graduated, price_at
+from tests.model.prices import InForce, cost, graduated, multiplier_at, price_at
 from tests.model.terms import Contract, Event, Grant, Hour, Product, Rate, Subscription
 
 ZERO = Fraction(0)
@@ -159,16 +159,20 @@ def quantity_at(one: Subscription, hour: Hour) -> Fraction:
 def subscription_items(
     contract: Contract, one: Subscription, until: Hour
 ) -> list[tuple[Hour, bool, Due]]:
-    """(when, whether it wants the usage invoice that ends then, what), of cycles that begin at or before `until`."""
+    """(when, whether it wants the usage invoice that ends then, what), of cycles that begin at or before `until`.
+
+    The price is that of the cycle's start; an override of the whole card is one of subscriptions too.
+    """
     found = []
     for n, (start, end, part) in enumerate(cycles(contract, one, until)):
         whole = Fraction(end - start) / part
         share = part if one.is_prorated else Fraction(1)
+        price = one.price * multiplier_at(contract, None, None, start)
         seats = quantity_at(one, start)
         collected = start if one.in_advance else end
         # The first cycle in advance is owed before any usage invoice ends.
         on_usage = n > 0 or not one.in_advance
-        found.append((collected, on_usage, _seats(one, start, end, seats, share)))
+        found.append((collected, on_usage, _seats(one, price * share, start, end, seats)))
         for since, _ in sorted(one.quantities, key=lambda row: row[0]):
             more = quantity_at(one, since) - seats
             if not start < since < end or more <= 0:
@@ -176,14 +180,13 @@ def subscription_items(
             seats += more
             rest = Fraction(end - since) / whole if one.is_prorated else Fraction(1)
             if one.in_advance and one.at_once:
-                found.append((since, False, _seats(one, since, end, more, rest)))
+                found.append((since, False, _seats(one, price * rest, since, end, more)))
             else:
-                found.append((end, True, _seats(one, since, end, more, rest)))
+                found.append((end, True, _seats(one, price * rest, since, end, more)))
     return found
 
 
-def _seats(one: Subscription, start: Hour, end: Hour, seats: Fraction, share: Fraction) -> Due:
-    price = one.price * share
+def _seats(one: Subscription, price: Fraction, start: Hour, end: Hour, seats: Fraction) -> Due:
     return Due(SUBSCRIPTION, start, end, one.name, price, seats, seats * price, product=one.name)
 
 

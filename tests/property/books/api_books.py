@@ -384,7 +384,7 @@ def _invoice(one: Any, contracts: dict[str, str], grants: dict[str, str]) -> tup
     return (
         *(one.type, contracts.get(one.contract_id)),
         *(hour_of(one.start_timestamp), hour_of(one.end_timestamp), one.status),
-        None if one.issued_at is None else hour_of(one.issued_at),
+        hour_of(one.issued_at) if one.type == "USAGE" and one.issued_at else None,
         *(tuple(sorted(kept.items())), rounded(Fraction(one.total))),
     )
 

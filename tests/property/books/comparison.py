@@ -63,7 +63,8 @@ def model_facts(books: Books) -> Facts:
 def _model_invoice(one: ModelInvoice) -> tuple[Any, ...]:
     lines = {key: rounded(amount) for key, amount in one.lines.items() if amount}
     return (
-        *(one.kind, one.owner, one.start, one.end, one.status, one.issued),
+        *(one.kind, one.owner, one.start, one.end, one.status),
+        one.issued if one.kind == "USAGE" else None,
         *(tuple(sorted(lines.items())), rounded(one.total)),
     )
 
@@ -172,7 +173,7 @@ class Names:
         return (
             *(one.type.value, self.contract(one.contract_id)),
             *(hour_of(one.start_timestamp), hour_of(one.end_timestamp), one.status.value),
-            None if one.issued_at is None else hour_of(one.issued_at),
+            hour_of(one.issued_at) if one.type is InvoiceType.USAGE and one.issued_at else None,
             *(tuple(sorted(kept.items())), rounded(one.total)),
         )
 
