@@ -10,12 +10,12 @@ from tests.scenarios.vendor import USD, Vendor, access, by_type, day, due, lines
 APR, MAY, JUN, JUL = months(4, 5, 6, 7)
 
 
-def subscription(product: str, quantity: float, **terms: Any) -> dict[str, Any]:
+def subscription(product: str, quantity: float | None, **terms: Any) -> dict[str, Any]:
     """A monthly one in advance, prorated and billed at once, unless told otherwise."""
     return {
         "subscription_rate": {"product_id": product, "billing_frequency": "MONTHLY"},
         "collection_schedule": "ADVANCE",
-        "initial_quantity": quantity,
+        **({} if quantity is None else {"initial_quantity": quantity}),
         "proration": {"is_prorated": True, "invoice_behavior": "BILL_IMMEDIATELY"},
         **terms,
     }
@@ -309,7 +309,7 @@ def test_named_seats(april: Vendor) -> None:
         subscriptions=[
             subscription(
                 seat,
-                3,
+                None,
                 quantity_management_mode="SEAT_BASED",
                 seat_config={
                     "seat_group_key": "user",
