@@ -9,7 +9,7 @@ its. Usage that came after an invoice was final is in no line of it, and shows i
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ from meterline.core.invoice.subjects import composite_subject, move_subject
 from meterline.core.invoice.usage_invoice import UsageTerms, draft_invoice, spend_of
 from meterline.core.period import EPOCH, Period
 from meterline.core.rating.charges import moves
-from meterline.core.rating.piece import Piece
+from meterline.core.rating.piece import Piece, PieceKind
 from meterline.core.rating.plan import RatePlan
 from meterline.core.rating.tier_walk import TierPosition
 from meterline.core.usage import UsageBook
@@ -143,11 +143,19 @@ class _Shares:
             ending_before=min(end, tile.end) if start and end else end,
         )
 
+    def last_of(self, line: LineItem) -> Period:
+        """The last tile that a line has a part of."""
+        end = line.ending_before
+        return self.tiles[-1] if end is None else self.tiles[bisect_left(self.starts, end) - 1]
+
     def add_whole(self, line: LineItem) -> None:
         """Add a line to the tile it starts in: the first if it starts before all, the last if after."""
         start = line.starting_at or self.starts[0]
         index = min(max(0, bisect_right(self.starts, start) - 1), len(self.tiles) - 1)
         self.by_tile[index][line.id] = line
+
+
+_Price = tuple[PieceKind, TierPosition | None, Decimal]
 
 
 @dataclass(slots=True)
@@ -158,6 +166,11 @@ class _Rest:
     quantity: Decimal
     amount: Decimal
     application: LineItem | None = None
+
+    @property
+    def price(self) -> _Price:
+        """Where it stands in the scale of prices."""
+        return (self.line.counts, self.line.tier, self.line.unit_price)
 
     def overlaps(self, period: Period) -> bool:
         """Whether what is used in `period` may be on the line."""
@@ -219,36 +232,32 @@ def _rests(lines: Sequence[LineItem]) -> dict[_Place, list[_Rest]]:
     return rests
 
 
-_Price = tuple[TierPosition | None, Decimal]
-
-
 def _hand_out(
     uses: Sequence[_Use], rests: Sequence[_Rest], shares: _Shares, invoice_id: UUID
 ) -> None:
     """Hand the lines of one place out to `uses`, which are in order of time."""
-    listed: set[_Price] = {(use.piece.tier, use.piece.unit_price) for use in uses}
+    listed: set[_Price] = {_price(use.piece) for use in uses}
     for use in uses:
         piece = use.piece
-        price: _Price = (piece.tier, piece.unit_price)
+        price = _price(piece)
         open_rests = [rest for rest in rests if rest.overlaps(use.period)]
         quantity, amount = piece.quantity, piece.amount
         # What grants paid at prices of their own is on lines that no list price leads to; those come last.
         for own_price in (False, True):
             for rest in open_rests:
-                if rest.application is None or quantity <= 0 or rest.quantity <= 0:
+                # Signs agree: a fall of the counter is not covered, but a price may be paid with what it gives back.
+                if rest.application is None or EXACT.multiply(quantity, rest.quantity) <= 0:
                     continue
-                of_line: _Price = (rest.line.tier, rest.line.unit_price)
-                if of_line != price and not (own_price and of_line not in listed):
+                apart = own_price and rest.line.counts is piece.kind and rest.price not in listed
+                if rest.price != price and not apart:
                     continue
-                share = min(quantity, rest.quantity)
+                share = min(quantity, rest.quantity, key=abs)
                 paid = rest.take(share, use.period, shares)
                 quantity = EXACT.subtract(quantity, share)
                 at_list = EXACT.multiply(share, piece.unit_price) if own_price else paid
                 amount = EXACT.subtract(amount, at_list)
         takers = (
-            rest.line
-            for rest in open_rests
-            if rest.application is None and (rest.line.tier, rest.line.unit_price) == price
+            rest.line for rest in open_rests if rest.application is None and rest.price == price
         )
         taker = next(takers, None)
         if quantity or amount:
@@ -256,6 +265,14 @@ def _hand_out(
             shares.add(taker or _line_beside(uses[0].subject, left, invoice_id), use.period, left)
         elif taker is not None and not piece.quantity:
             shares.add(taker, use.period, piece)
+    for rest in rests:
+        # What a grant's own price has and the list has not, as a cap it reached alone, counts where the line ends.
+        if rest.application is not None and rest.quantity and uses:
+            rest.take(rest.quantity, shares.last_of(rest.line), shares)
+
+
+def _price(piece: Piece) -> _Price:
+    return (piece.kind, piece.tier, piece.unit_price)
 
 
 def _line_beside(subject: LineSubject, piece: Piece, invoice_id: UUID) -> LineItem:

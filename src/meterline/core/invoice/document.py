@@ -16,6 +16,7 @@ from uuid import UUID
 from meterline.core.catalogue import RateTerms
 from meterline.core.ledger.grant import AccessType, GrantKind
 from meterline.core.money import CreditType
+from meterline.core.rating.piece import PieceKind
 from meterline.core.rating.tier_walk import TierPosition
 
 
@@ -62,7 +63,7 @@ class LineItem:
     only the parts' sums multiply out. Group values are None for a product without such keys. Decimals are in shortest
     form (`plain`). `id` derives from the invoice's and from what the line is for: a draft's lines keep theirs.
     `grant_id` (`commit_id` on the wire): what the line was paid with, or what it buys. `source_id`: the schedule item
-    or the subscription's charge it bills, so that nothing is billed twice.
+    or the subscription's charge it bills, so that nothing is billed twice. `counts`: what the quantity is of.
     """
 
     id: UUID
@@ -92,6 +93,7 @@ class LineItem:
     professional_service_id: UUID | None = None
     is_prorated: bool | None = None
     source_id: UUID | None = None
+    counts: PieceKind = PieceKind.UNITS
 
 
 @dataclass(frozen=True, slots=True)

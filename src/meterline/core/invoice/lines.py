@@ -189,16 +189,17 @@ def _line(
         subject.subscription_id,
         is_prorated=subject.is_prorated,
         source_id=subject.source_id,
+        counts=piece.kind,
     )
 
 
 def due(lines: Iterable[LineItem], credit_type: CreditType) -> Decimal:
     """Return what `lines` come to in `credit_type`. What a POSTPAID commit was applied to is still owed."""
     return plain(
-        total(line.total for line in lines if line.credit_type == credit_type and counts(line))
+        total(line.total for line in lines if line.credit_type == credit_type and is_counted(line))
     )
 
 
-def counts(line: LineItem) -> bool:
+def is_counted(line: LineItem) -> bool:
     """Whether a line is part of the total: the application of a POSTPAID commit is only shown."""
     return line.type is not LineType.APPLIED or line.grant_kind is not GrantKind.POSTPAID
