@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from uuid import UUID
 
 from meterline.core.charges import (
@@ -93,12 +94,14 @@ async def seats_page(
         contract, subscription = await _require(connection, key)
     if subscription.seat_group_key is None:
         raise Invalid("subscription_id", "the subscription has a quantity, no seats")
-    found = [
+    found = (
         stretch
         for stretch in seat_history(subscription, contract)
         if span.shows(stretch) and (after is None or stretch.starting_at.isoformat() > after)
-    ]
-    return request.page_of(found[: request.fetch], lambda one: (one.starting_at.isoformat(),))
+    )
+    return request.page_of(
+        list(islice(found, request.fetch)), lambda one: (one.starting_at.isoformat(),)
+    )
 
 
 async def _require(connection: Connection, key: SubscriptionKey) -> tuple[Contract, Subscription]:

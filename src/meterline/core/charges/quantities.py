@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from itertools import zip_longest
+from itertools import groupby
 from typing import TypeVar
 
 from meterline.core.charges.cycles import Life, life
@@ -57,9 +57,9 @@ class SeatStretch:
 def quantity_history(subscription: Subscription, contract: Contract) -> list[QuantityStretch]:
     """Return the ordered quantity over the subscription's life, in stretches of one quantity."""
     lived = life(subscription, contract)
-    steps = list(quantity_steps(subscription))
-    if lived is None or not steps:
+    if lived is None:
         return []
+    steps = quantity_steps(subscription)
     return [
         QuantityStretch(start, end, quantity) for start, end, quantity in _stretches(steps, lived)
     ]
@@ -84,13 +84,16 @@ def quantity_schedule(
     ]
 
 
-def seat_history(subscription: Subscription, contract: Contract) -> list[SeatStretch]:
-    """Return the seats of a SEAT_BASED subscription over its life, in stretches of equal seats."""
+def seat_history(subscription: Subscription, contract: Contract) -> Iterator[SeatStretch]:
+    """Yield the seats of a SEAT_BASED subscription over its life, in stretches of equal seats.
+
+    One at a time, as each names every seat.
+    """
     lived = life(subscription, contract)
-    steps = list(_seat_steps(subscription.seat_changes))
-    if lived is None or not steps:
-        return []
-    return [SeatStretch(start, end, seats) for start, end, seats in _stretches(steps, lived)]
+    if lived is None:
+        return
+    for start, end, seats in _stretches(_seat_steps(subscription.seat_changes), lived):
+        yield SeatStretch(start, end, seats)
 
 
 def seats_at(subscription: Subscription, contract: Contract, instant: datetime) -> Seats:
@@ -167,22 +170,21 @@ def _in_order(changes: Iterable[Change]) -> list[Change]:
 
 
 def _stretches(
-    steps: Sequence[tuple[datetime, Value]], lived: Life
+    steps: Iterable[tuple[datetime, Value]], lived: Life
 ) -> Iterator[tuple[datetime, datetime | None, Value]]:
-    """Values by stretch of `lived`, the latest step of an instant winning, equal neighbours as one.
+    """Yield values by stretch of `lived`, the last step of an instant winning, equal neighbours as one.
 
-    What stepped before the life began counts from its beginning.
+    `steps` are in order of time. What stepped before the life began counts from its beginning.
     """
-    values: dict[datetime, Value] = {}
-    for instant, value in steps:
-        start = max(instant, lived.starting_at)
-        if start in lived:
-            values[start] = value
-    starts = sorted(values)
-    kept = [
-        start
-        for index, start in enumerate(starts)
-        if index == 0 or values[start] != values[starts[index - 1]]
-    ]
-    for start, end in zip_longest(kept, kept[1:]):
-        yield start, end if end is not None else lived.ending_before, values[start]
+    current: tuple[datetime, Value] | None = None
+    for at, of_instant in groupby(steps, key=lambda step: max(step[0], lived.starting_at)):
+        if at not in lived:
+            break
+        *_, (_, value) = of_instant
+        if current is None:
+            current = at, value
+        elif value != current[1]:
+            yield current[0], at, current[1]
+            current = at, value
+    if current is not None:
+        yield current[0], lived.ending_before, current[1]
