@@ -26,7 +26,7 @@ from meterline.core.contract.schedule import (
 from meterline.core.contract.subscription import QuantityChange, SeatChange, Subscription
 from meterline.core.decimals import ONE
 from meterline.core.errors import Invalid, require
-from meterline.core.ledger.grant import Grant, GrantSegment
+from meterline.core.ledger.grant import Grant, GrantSegment, GrantSpecifier
 from meterline.core.period import is_hour
 
 
@@ -78,12 +78,25 @@ class InvoiceEdit:
 
 
 @dataclass(frozen=True, slots=True)
+class CoverageEdit:
+    """What a grant may pay for from now on: None is as it is, empty takes the restriction away.
+
+    `specifiers` replace everything; the other two each their half, and specifiers of other forms altogether.
+    """
+
+    product_ids: tuple[UUID, ...] | None = None
+    product_tags: tuple[str, ...] | None = None
+    specifiers: tuple[GrantSpecifier, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GrantEdit:
     """An edit of a commit or credit; `changes`: new values of other fields of the Grant."""
 
     id: UUID
     access: AccessEdit | None = None
     invoice: InvoiceEdit | None = None
+    coverage: CoverageEdit = CoverageEdit()
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -140,7 +153,8 @@ def edited_grant(grant: Grant, edit: GrantEdit, place: str) -> Grant:
     """Return the grant after `edit`. Raises Invalid for items it does not have; `place`: where the edit was sent."""
     if grant.archived_at is not None:
         raise Invalid(f"{place}id", "is archived")
-    changed = replace(grant, **edit.changes)
+    covered = _edited_coverage(grant.specifiers, edit.coverage)
+    changed = replace(grant, specifiers=covered, **edit.changes)
     if edit.access is not None:
         at = f"{place}access_schedule."
         changed = replace(changed, segments=_edited_segments(grant.segments, edit.access, at))
@@ -223,6 +237,22 @@ def _edited_segments(
     for identity in edit.remove:
         kept.pop(identity, None)
     return tuple(sorted([*kept.values(), *edit.add], key=lambda segment: segment.starting_at))
+
+
+def _edited_coverage(
+    specifiers: tuple[GrantSpecifier, ...], edit: CoverageEdit
+) -> tuple[GrantSpecifier, ...]:
+    if edit.specifiers is not None:
+        return edit.specifiers
+    if edit.product_ids is None and edit.product_tags is None:
+        return specifiers
+    products = tuple(one for one in specifiers if one == GrantSpecifier(one.product_id))
+    tags = tuple(one for one in specifiers if one == GrantSpecifier(None, one.product_tags))
+    if edit.product_ids is not None:
+        products = tuple(GrantSpecifier(one) for one in edit.product_ids)
+    if edit.product_tags is not None:
+        tags = (GrantSpecifier(None, edit.product_tags),) if edit.product_tags else ()
+    return (*products, *tags)
 
 
 def _known(items: Mapping[UUID, object], wanted: Iterable[UUID], place: str) -> None:
