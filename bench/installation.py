@@ -41,7 +41,7 @@ class Installation:
         )
 
     def roles(self) -> dict[str, list[psutil.Process]]:
-        """Its processes: supervisor, serve, work, rate, and postgres with all its own."""
+        """Its processes: supervisor, serve, work, rate, schedule, and postgres with all its own."""
         found: dict[str, list[psutil.Process]] = {}
         root = psutil.Process(self.process.pid)
         for process in [root, *root.children(recursive=True)]:
@@ -99,7 +99,7 @@ def _role(process: psutil.Process) -> str:
         part.startswith("postgres") for part in command[:1]
     ):
         return "postgres"
-    for role in ("serve", "work", "rate"):
+    for role in ("serve", "work", "rate", "schedule"):
         if role in command:
             return role
     return "supervisor"

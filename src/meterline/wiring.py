@@ -10,9 +10,10 @@ import gc
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import psycopg
@@ -23,10 +24,13 @@ from meterline.stop_flag import StopFlag
 from meterline.store.migrate import migrate
 from meterline.store.partitions import ensure_partitions
 
+if TYPE_CHECKING:
+    from meterline.store.database import Database
+
 UPKEEP_SECONDS = 3600.0
 # Requests under way at SIGTERM get this long; the supervisor waits a little longer before it kills.
 DRAIN_SECONDS = 3
-# The spend stage gives way to ingest and metering, which somebody waits for and which fall behind for good.
+# Spend stage and scheduler give way to ingest and metering, which somebody waits for and which fall behind for good.
 RATE_NICENESS = 5
 # Each role makes ten thousands of short-lived rows or events a second, none of them in a cycle: looking for those
 # cycles as often as Python does by default takes up to an eighth of its time.
@@ -125,12 +129,36 @@ def run_work(settings: Settings) -> None:
 def run_rate(settings: Settings) -> None:
     """The spend stage: from usage to spend of the customers it touches."""
     from meterline.services import spend_stage
-    from meterline.store.database import Database
 
     os.nice(RATE_NICENESS)
     gc.set_threshold(ALLOCATIONS_A_COLLECTION)
 
-    async def rate() -> None:
+    async def rate(database: Database, stop: asyncio.Event) -> None:
+        await spend_stage.run(database, rater_id=uuid4(), clock=wall_clock, stop=stop)
+
+    _run_with_database(settings, rate)
+
+
+def run_schedule(settings: Settings) -> None:
+    """The scheduler: what falls due in customers' books."""
+    from meterline.services import scheduler
+
+    os.nice(RATE_NICENESS)
+    gc.set_threshold(ALLOCATIONS_A_COLLECTION)
+
+    async def schedule(database: Database, stop: asyncio.Event) -> None:
+        await scheduler.run(database, clock=wall_clock, stop=stop)
+
+    _run_with_database(settings, schedule)
+
+
+def _run_with_database(
+    settings: Settings, work: Callable[[Database, asyncio.Event], Awaitable[None]]
+) -> None:
+    """Run `work` over open connections; a signal sets its event."""
+    from meterline.store.database import Database
+
+    async def run() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -138,9 +166,9 @@ def run_rate(settings: Settings) -> None:
         async with Database(
             settings.database_url, connections_max=settings.database_connections
         ) as database:
-            await spend_stage.run(database, rater_id=uuid4(), clock=wall_clock, stop=stop)
+            await work(database, stop)
 
-    asyncio.run(rate())
+    asyncio.run(run())
 
 
 def _upkeep(database_url: str, stop: StopFlag) -> None:
@@ -158,5 +186,6 @@ RUN: dict[str, Callable[[Settings], None]] = {
     "serve": run_serve,
     "work": run_work,
     "rate": run_rate,
+    "schedule": run_schedule,
 }
 """What each role's process runs."""

@@ -18,7 +18,7 @@ from litestar.types import ExceptionHandlersMap, Scope
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from meterline.core.errors import Invalid
-from meterline.services.errors import Conflict, NotFound
+from meterline.services.errors import Conflict, NotFound, Unavailable
 from meterline.stream.errors import Backpressure, Indeterminate
 
 logger = structlog.get_logger()
@@ -71,6 +71,10 @@ def _invalid(_: AnyRequest, error: Invalid) -> Response[bytes]:
 
 def _not_found(_: AnyRequest, error: NotFound) -> Response[bytes]:
     return error_reply(404, str(error))
+
+
+def _unavailable(_: AnyRequest, error: Unavailable) -> Response[bytes]:
+    return error_reply(503, str(error), {"Retry-After": "1"})
 
 
 def _conflict(_: AnyRequest, error: Conflict) -> Response[bytes]:
@@ -127,6 +131,7 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     Invalid: _invalid,
     NotFound: _not_found,
     Conflict: _conflict,
+    Unavailable: _unavailable,
     ValidationException: _wrong_parameters,
     HTTPException: _http,
     psycopg.OperationalError: _database_away,

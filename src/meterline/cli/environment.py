@@ -47,6 +47,9 @@ def create(
     clock: Annotated[
         str | None, typer.Option(help="Where the sandbox's clock starts, RFC 3339.")
     ] = None,
+    invoice_grace_hours: Annotated[
+        int, typer.Option(help="How long after its period a usage invoice stays a draft.")
+    ] = environments.INVOICE_GRACE_HOURS,
     data_dir: DataDirOption = None,
     database_url: DatabaseUrlOption = None,
 ) -> None:
@@ -55,7 +58,11 @@ def create(
         data_dir,
         database_url,
         lambda database: environments.create_environment(
-            database, name, "sandbox" if sandbox else "production", instant(clock)
+            database,
+            name,
+            "sandbox" if sandbox else "production",
+            instant(clock),
+            invoice_grace_hours=invoice_grace_hours,
         ),
     )
     show_json({"id": environment_id, "token": token})

@@ -25,6 +25,7 @@ MODULES = {
     "serve": "meterline.cli.role",
     "work": "meterline.cli.role",
     "rate": "meterline.cli.role",
+    "schedule": "meterline.cli.role",
 }
 
 

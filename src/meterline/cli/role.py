@@ -1,4 +1,4 @@
-"""`meterline serve`, `work` and `rate`: one role each, in the foreground. `up` runs them all."""
+"""`meterline serve`, `work`, `rate` and `schedule`: one role each, in the foreground. `up` runs them all."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command("serve")(serve)
     app.command("work")(work)
     app.command("rate")(rate)
+    app.command("schedule")(schedule)
 
 
 def serve(
@@ -45,6 +46,11 @@ def work(database_url: DatabaseUrlOption = None) -> None:
 def rate(database_url: DatabaseUrlOption = None) -> None:
     """Rate: turn usage into the spend of the customers it touches."""
     run("rate", database_url=database_url)
+
+
+def schedule(database_url: DatabaseUrlOption = None) -> None:
+    """Settle books as they fall due: issue invoices, begin and expire grants. Run as many as you like."""
+    run("schedule", database_url=database_url)
 
 
 def run(role: str, **flags: Any) -> None:

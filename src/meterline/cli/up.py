@@ -150,6 +150,7 @@ def _roles(settings: Settings, logs: Path) -> list[Role]:
     roles = [python_role("serve", 0, environment, logs)]
     roles += [python_role("work", number, environment, logs) for number in range(settings.workers)]
     roles.append(python_role("rate", 0, environment, logs))
+    roles.append(python_role("schedule", 0, environment, logs))
     return roles
 
 

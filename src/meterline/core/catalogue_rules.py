@@ -10,13 +10,13 @@ from meterline.core.catalogue import (
     ProductVersion,
     Rate,
     RateCard,
-    RateTerms,
     RateType,
 )
 from meterline.core.decimals import DECIMAL_PLACES_MAX, decimal_issues
 from meterline.core.errors import Issue
 from meterline.core.metric import BillableMetric
 from meterline.core.period import is_hour
+from meterline.core.terms_rules import terms_issues
 
 
 def product_issues(
@@ -28,6 +28,7 @@ def product_issues(
     issues = [] if version.name else [Issue("name", "must not be empty")]
     if version.starting_at is not None and not is_hour(version.starting_at):
         issues.append(Issue("starting_at", "must be on an hour boundary, in UTC"))
+    issues += _misplaced_issues(product_type, version)
     if product_type is not ProductType.USAGE:
         return issues
     if version.billable_metric_id is None:
@@ -37,6 +38,35 @@ def product_issues(
     else:
         issues += _grouping_issues(version, metric)
     return issues + _quantity_issues(version)
+
+
+_OF_USAGE = (
+    "billable_metric_id",
+    "pricing_group_key",
+    "presentation_group_key",
+    "quantity_conversion",
+    "quantity_rounding",
+)
+_OF_COMPOSITE = (
+    "composite_product_ids",
+    "composite_tags",
+    "exclude_free_usage",
+    "include_composite_spend",
+)
+
+
+def _misplaced_issues(product_type: ProductType, version: ProductVersion) -> list[Issue]:
+    """Fields that say something, of another type of product than this one."""
+    fields: tuple[str, ...] = ()
+    if product_type is not ProductType.USAGE:
+        fields += _OF_USAGE
+    if product_type is not ProductType.COMPOSITE:
+        fields += _OF_COMPOSITE
+    return [
+        Issue(field, f"must be left out for a {product_type} product")
+        for field in fields
+        if getattr(version, field)
+    ]
 
 
 def _grouping_issues(version: ProductVersion, metric: BillableMetric) -> list[Issue]:
@@ -94,48 +124,59 @@ def rate_issues(rate: Rate, product: Product, card: RateCard) -> list[Issue]:
         issues.append(
             Issue("pricing_group_values", f"must give every pricing key of the product: {names}")
         )
-    if rate.credit_type != card.fiat_credit_type and all(
-        conversion.custom_credit_type_id != rate.credit_type.id
-        for conversion in card.credit_type_conversions
-    ):
-        issues.append(
-            Issue(
-                "credit_type_id",
-                "must be the rate card's currency or a unit the card has a conversion for",
-            )
-        )
-    return issues + terms_issues(rate.terms)
+    issues += _unit_issues(rate, card)
+    return issues + _priced_as(rate, product.type) + terms_issues(rate.terms) + _commit_issues(rate)
 
 
-def terms_issues(terms: RateTerms) -> list[Issue]:
-    """Return what is wrong with the terms of a rate of a usage product."""
-    if terms.rate_type is RateType.FLAT:
-        issues = [Issue("tiers", "must be left out for FLAT")] if terms.tiers else []
-        if terms.price is None:
-            return [*issues, Issue("price", "is required for FLAT")]
-        return issues + decimal_issues("price", terms.price)
-    if terms.rate_type is RateType.TIERED:
-        issues = [Issue("price", "must be left out for TIERED")] if terms.price is not None else []
-        return issues + _tier_issues(terms)
-    return [Issue("rate_type", f"{terms.rate_type} is not supported for usage products")]
+def _unit_issues(rate: Rate, card: RateCard) -> list[Issue]:
+    """A card has one currency; a unit that cannot be turned into it could never be invoiced."""
+    known = {conversion.custom_credit_type_id for conversion in card.credit_type_conversions}
+    if rate.credit_type == card.fiat_credit_type or rate.credit_type.id in known:
+        return []
+    message = "must be the rate card's currency or a unit the card has a conversion for"
+    return [Issue("credit_type_id", message)]
 
 
-def _tier_issues(terms: RateTerms) -> list[Issue]:
-    if not terms.tiers:
-        return [Issue("tiers", "must have at least one tier")]
-    issues = []
-    last = len(terms.tiers) - 1
-    for position, tier in enumerate(terms.tiers):
-        issues += decimal_issues(f"tiers[{position}].price", tier.price)
-        field = f"tiers[{position}].size"
-        if position == last:
-            if tier.size is not None:
-                issues.append(Issue(field, "must be left out in the last tier, which has no end"))
-        elif tier.size is None:
-            issues.append(Issue(field, "is required in every tier but the last"))
-        else:
-            wrong = decimal_issues(field, tier.size)
-            if not wrong and not tier.size:
-                wrong = [Issue(field, "must be greater than zero")]
-            issues += wrong
+_RATE_TYPES = {
+    ProductType.USAGE: set(RateType) - {RateType.SUBSCRIPTION},
+    # One price a seat: cycles are prorated by it.
+    ProductType.SUBSCRIPTION: {RateType.FLAT, RateType.SUBSCRIPTION},
+    ProductType.COMPOSITE: {RateType.PERCENTAGE, RateType.TIERED_PERCENTAGE},
+    ProductType.FIXED: set(),
+    ProductType.PRO_SERVICE: set(),
+}
+
+
+def rate_type_issues(product_type: ProductType, rate_type: RateType) -> list[Issue]:
+    """Return what is wrong with pricing a product of this type so."""
+    possible = _RATE_TYPES[product_type]
+    if not possible:
+        message = f"a {product_type} product has no rates: its amounts are on the contract"
+        return [Issue("product_id", message)]
+    if rate_type in possible:
+        return []
+    names = ", ".join(one for one in RateType if one in possible)
+    return [Issue("rate_type", f"must be one of {names} for a {product_type} product")]
+
+
+def _priced_as(rate: Rate, product_type: ProductType) -> list[Issue]:
+    issues = rate_type_issues(product_type, rate.terms.rate_type)
+    if product_type is ProductType.SUBSCRIPTION:
+        if rate.billing_frequency is None and rate.terms.rate_type is RateType.FLAT:
+            issues.append(Issue("billing_frequency", "is required for FLAT rates of subscriptions"))
+    elif rate.billing_frequency is not None:
+        issues.append(Issue("billing_frequency", "belongs to SUBSCRIPTION products only"))
+    if rate.commit_terms is not None and product_type is not ProductType.USAGE:
+        issues.append(Issue("commit_rate", "belongs to USAGE products only"))
     return issues
+
+
+def _commit_issues(rate: Rate) -> list[Issue]:
+    """A commit rate is in the unit of the rate it stands beside; it has none of its own."""
+    terms = rate.commit_terms
+    if terms is None:
+        return []
+    issues = terms_issues(terms)
+    if terms.rate_type in (RateType.SUBSCRIPTION, RateType.CUSTOM):
+        issues = [Issue("rate_type", f"must not be {terms.rate_type} in a commit rate")]
+    return [issue._replace(field=f"commit_rate.{issue.field}") for issue in issues]

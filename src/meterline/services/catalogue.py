@@ -6,10 +6,10 @@ Every function runs inside the caller's transaction and sees that environment al
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
-from meterline.core.catalogue import Rate
+from meterline.core.catalogue import Product, Rate
 from meterline.core.contract import Contract
 from meterline.core.rating import PriceList
 from meterline.services import credit_types, metrics, products, rate_cards
@@ -23,38 +23,76 @@ __all__ = [
     "customers_of_keys",
     "load_contracts",
     "load_customer_keys",
+    "load_price_lists",
     "load_rate_plan_inputs",
     "load_rates",
 ]
 
 
-async def load_rate_plan_inputs(connection: Connection, rate_card_id: UUID) -> PriceList:
-    """A card with its rates, their products and the metrics those ever named. Raises NotFound."""
-    cards = await rate_cards.load(connection, [rate_card_id])
-    if rate_card_id not in cards:
-        raise NotFound("rate card", rate_card_id)
-    rates = await load_rates(connection, rate_card_id)
-    sold = await products.load(connection, (rate.product_id for rate in rates))
-    metric_ids = {
-        version.billable_metric_id
-        for product in sold.values()
-        for version in product.versions
-        if version.billable_metric_id is not None
+async def load_rate_plan_inputs(
+    connection: Connection, rate_card_id: UUID, product_ids: Collection[UUID] = ()
+) -> PriceList:
+    """One card's price list, as `load_price_lists` makes it. Raises NotFound."""
+    found = await load_price_lists(connection, {rate_card_id: product_ids})
+    return found[rate_card_id]
+
+
+async def load_price_lists(
+    connection: Connection, wanted: Mapping[UUID, Collection[UUID]]
+) -> dict[UUID, PriceList]:
+    """Cards with their rates, the products of those, and the metrics these were ever counted by.
+
+    `wanted`: by rate card, further products to go with it: those that contracts' overrides name. Raises NotFound.
+    """
+    cards = await rate_cards.load(connection, wanted)
+    for rate_card_id in wanted:
+        if rate_card_id not in cards:
+            raise NotFound("rate card", rate_card_id)
+    rates = await _rates_of_cards(connection, list(wanted))
+    product_ids = {
+        rate_card_id: {*also, *(rate.product_id for rate in rates[rate_card_id])}
+        for rate_card_id, also in wanted.items()
     }
-    measured = await metrics.load(connection, metric_ids)
-    return PriceList(
-        card=cards[rate_card_id],
-        products=tuple(sold.values()),
-        metrics=tuple(measured.values()),
-        rates=tuple(rates),
-    )
+    sold = await products.load(connection, set[UUID]().union(*product_ids.values()))
+    metric_ids = {product_id: _metric_ids(product) for product_id, product in sold.items()}
+    measured = await metrics.load(connection, set[UUID]().union(*metric_ids.values()))
+    return {
+        rate_card_id: PriceList(
+            card=cards[rate_card_id],
+            products=tuple(one for one in sold.values() if one.id in product_ids[rate_card_id]),
+            metrics=tuple(
+                one
+                for one in measured.values()
+                if any(one.id in metric_ids.get(owner, ()) for owner in product_ids[rate_card_id])
+            ),
+            rates=tuple(rates[rate_card_id]),
+        )
+        for rate_card_id in wanted
+    }
 
 
 async def load_rates(connection: Connection, rate_card_id: UUID) -> list[Rate]:
     """Every rate of a card, in the order they were added."""
-    rows = await rate_card_store.select_rates(connection, rate_card_id)
-    units = await credit_types.load(connection, (row["credit_type_id"] for row in rows))
-    return [rate_card_store.rate_of(row, units) for row in rows]
+    return (await _rates_of_cards(connection, [rate_card_id]))[rate_card_id]
+
+
+async def _rates_of_cards(
+    connection: Connection, rate_card_ids: Collection[UUID]
+) -> dict[UUID, list[Rate]]:
+    rows = await rate_card_store.select_rates(connection, rate_card_ids)
+    units = await credit_types.load(connection, {row["credit_type_id"] for row in rows})
+    found: dict[UUID, list[Rate]] = {rate_card_id: [] for rate_card_id in rate_card_ids}
+    for row in rows:
+        found[row["rate_card_id"]].append(rate_card_store.rate_of(row, units))
+    return found
+
+
+def _metric_ids(product: Product) -> set[UUID]:
+    return {
+        version.billable_metric_id
+        for version in product.versions
+        if version.billable_metric_id is not None
+    }
 
 
 async def load_contracts(

@@ -142,9 +142,9 @@ async def update_end_date(
     """Move a contract's end; None opens it. Raises Invalid, NotFound."""
     async with workspace.transaction() as connection:
         row = await _locked(connection, contract_id, customer_id)
-        changed = store.contract_of({**row, "ending_before": ending_before})
-        require(contract_issues(changed))
-        await store.update_end(connection, contract_id, ending_before)
+        changed = {**row, "ending_before": ending_before}
+        require(contract_issues(store.contract_of(changed)))
+        await store.update(connection, changed)
         await touches.customers(connection, [customer_id])
 
 
@@ -161,7 +161,7 @@ async def set_usage_filter(
         ]
         require(contract_issues(store.contract_of({**row, "terms": terms})))
         await _require_group_key(connection, row["rate_card_id"], usage_filter)
-        await store.update_terms(connection, contract_id, terms)
+        await store.update(connection, {**row, "terms": terms})
         await touches.customers(connection, [customer_id])
 
 

@@ -12,7 +12,7 @@ import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Literal, get_args
@@ -20,6 +20,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from meterline.core.errors import Invalid
+from meterline.core.lifecycle.account import GRACE
 from meterline.services.errors import Conflict, NotFound
 from meterline.store import environments as store
 from meterline.store.database import Database, Row
@@ -29,6 +30,8 @@ Kind = Literal["production", "sandbox"]
 
 SCOPES: tuple[str, ...] = get_args(Scope)
 KINDS: tuple[str, ...] = get_args(Kind)
+INVOICE_GRACE_HOURS = GRACE // timedelta(hours=1)
+INVOICE_GRACE_HOURS_MAX = 24 * 365
 TOKEN_BYTES = 32
 NAME_LENGTH_MAX = 200
 CACHE_SECONDS = 5.0
@@ -63,12 +66,14 @@ async def create_environment(
     kind: str = "production",
     clock: datetime | None = None,
     *,
+    invoice_grace_hours: int = INVOICE_GRACE_HOURS,
     new_token: NewToken = random_token,
 ) -> tuple[int, str]:
     """Create an environment and a token of full scope; return its id and the token, shown once.
 
     clock: where a sandbox's clock starts; None is the wall clock, and the only choice in
-    production. Raises Invalid for a bad value, Conflict where the name is taken.
+    production. invoice_grace_hours: how long after its period a usage invoice stays a draft.
+    Raises Invalid for a bad value, Conflict where the name is taken.
     """
     _check_name(name)
     if kind not in KINDS:
@@ -77,9 +82,13 @@ async def create_environment(
         raise Invalid("clock", "only a sandbox has a clock of its own")
     if clock is not None and clock.tzinfo is None:
         raise Invalid("clock", "must have an offset from UTC")
+    if not 0 <= invoice_grace_hours <= INVOICE_GRACE_HOURS_MAX:
+        raise Invalid("invoice_grace_hours", f"must be 0 to {INVOICE_GRACE_HOURS_MAX}")
     token = new_token(kind)
     async with database.installation() as connection:
-        environment_id = await store.insert(connection, name=name, kind=kind, clock=clock)
+        environment_id = await store.insert(
+            connection, name=name, kind=kind, clock=clock, invoice_grace_hours=invoice_grace_hours
+        )
         if environment_id is None:
             raise Conflict(f"there is an environment named {name} already")
         await store.insert_token(
@@ -176,23 +185,38 @@ async def now_in(database: Database, environment_id: int, wall_clock: datetime) 
 
 
 async def move_clock(database: Database, principal: Principal, to: datetime) -> None:
-    """Set a sandbox's clock forward, and have its spend rated at the new time.
+    """Set a sandbox's clock forward, and have its spend rated at the new time. See also `sandbox_clock.move`.
 
     Raises Invalid for a time before the clock's, Conflict where there is no clock to move:
     production, and sandboxes that were created without one, go by the wall clock.
     """
+    _check_mover(principal, to)
+    async with database.installation() as connection:
+        row = await store.lock_clock(connection, principal.environment_id)
+        _check_clock(row, to)
+        await store.set_clock(connection, principal.environment_id, to)
+        await store.touch_contracts(connection, principal.environment_id)
+
+
+async def check_move(database: Database, principal: Principal, to: datetime) -> None:
+    """Raise what `move_clock` would raise now."""
+    _check_mover(principal, to)
+    async with database.installation() as connection:
+        _check_clock(await store.clock_of(connection, principal.environment_id), to)
+
+
+def _check_mover(principal: Principal, to: datetime) -> None:
     if to.tzinfo is None:
         raise Invalid("now", "must have an offset from UTC")
     if not principal.sandbox:
         raise Conflict("only a sandbox has a clock that can be moved")
-    async with database.installation() as connection:
-        row = await store.lock_clock(connection, principal.environment_id)
-        if row is None or row["clock"] is None:
-            raise Conflict("this sandbox was created without a clock and goes by the wall clock")
-        if to < row["clock"]:
-            raise Invalid("now", f"the clock moves forward only, and stands at {row['clock']}")
-        await store.set_clock(connection, principal.environment_id, to)
-        await store.touch_contracts(connection, principal.environment_id)
+
+
+def _check_clock(row: Row | None, to: datetime) -> None:
+    if row is None or row["clock"] is None:
+        raise Conflict("this sandbox was created without a clock and goes by the wall clock")
+    if to < row["clock"]:
+        raise Invalid("now", f"the clock moves forward only, and stands at {row['clock']}")
 
 
 class TokenCache:

@@ -1,6 +1,6 @@
 """What a use case refuses, in the caller's words. The edges map these to their own forms of answer.
 
-Bad values are `meterline.core.errors.Invalid`; these two are about what is stored.
+Bad values are `meterline.core.errors.Invalid`; these are about what is stored and at hand.
 """
 
 from __future__ import annotations
@@ -14,6 +14,13 @@ class NotFound(Exception):
 
     def __init__(self, kind: str, identity: object) -> None:
         super().__init__(f"{kind} {identity} was not found")
+
+
+class Unavailable(Exception):
+    """What the request needs is not there at the moment; sending it again later may well do."""
+
+    code = "unavailable"
+    retryable = True
 
 
 class Conflict(Exception):

@@ -181,7 +181,7 @@ async def _locked(connection: Connection, rate_card_id: UUID) -> Row:
 
 async def _product_ids(connection: Connection, rate_card_id: UUID) -> dict[UUID, None]:
     """The card's products in order of their first rate (a dict for its order)."""
-    rows = await store.select_rates(connection, rate_card_id)
+    rows = await store.select_rates(connection, [rate_card_id])
     return dict.fromkeys(row["product_id"] for row in rows)
 
 

@@ -28,3 +28,7 @@ class Workspace:
     def transaction(self) -> AbstractAsyncContextManager[Connection]:
         """One transaction that sees this environment alone."""
         return self.database.transaction(self.environment_id)
+
+    def snapshot(self) -> AbstractAsyncContextManager[Connection]:
+        """Like `transaction`, for reading only: all of it sees the same instant."""
+        return self.database.snapshot(self.environment_id)

@@ -1,7 +1,8 @@
 """Rows of `contract`.
 
-`terms` holds `usage_statement_schedule` {frequency, billing_anchor_date}, `usage_filters` [{group_key, group_values,
-starting_at}] in order of arrival, and what is only shown again: `net_payment_terms_days` and the like.
+`terms` holds `usage_statement_schedule` {frequency, billing_anchor_date, invoices_from}, `usage_filters` [{group_key,
+group_values, starting_at}] in order of arrival, the contract's other parts as the codec writes them (PARTS), what is
+only shown again (`net_payment_terms_days` and the like), and under `shown` what is so of each part, by its id.
 """
 
 from __future__ import annotations
@@ -13,8 +14,14 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from meterline.core.contract import Contract, UsageFilter
+from meterline.core.contract import Contract, Transition, UsageFilter
+from meterline.core.contract.override import Override, Prioritization
+from meterline.core.contract.professional_service import ProfessionalService
+from meterline.core.contract.recurring import RecurringGrant
+from meterline.core.contract.schedule import ScheduledCharge
+from meterline.core.contract.subscription import Subscription
 from meterline.core.period import Frequency, StatementSchedule
+from meterline.store import codec
 from meterline.store.database import Connection, Row
 
 INSERT = """
@@ -44,9 +51,14 @@ SELECT_PAGE = """
     ORDER BY created_at, contract_id
     LIMIT %(fetch)s
 """
+SELECT_SUCCESSORS = """
+    SELECT (terms -> 'transition' ->> 'from_contract_id')::uuid AS from_contract_id, contract_id
+    FROM contract
+    WHERE customer_id = %s AND terms -> 'transition' IS NOT NULL
+    ORDER BY created_at, contract_id
+"""
 LOCK = SELECT + " FOR UPDATE"
-UPDATE_END = "UPDATE contract SET ending_before = %s WHERE contract_id = %s"
-UPDATE_TERMS = "UPDATE contract SET terms = %s WHERE contract_id = %s"
+UPDATE = "UPDATE contract SET name = %s, ending_before = %s, terms = %s WHERE contract_id = %s"
 ARCHIVE = "UPDATE contract SET archived_at = coalesce(archived_at, %s) WHERE contract_id = %s"
 
 
@@ -83,16 +95,16 @@ async def select_of_customers(connection: Connection, ids: Sequence[UUID]) -> li
     return await (await connection.execute(SELECT_OF_CUSTOMERS, (list(ids),))).fetchall()
 
 
-async def update_end(
-    connection: Connection, contract_id: UUID, ending_before: datetime | None
-) -> None:
-    """Move a contract's end; None opens it."""
-    await connection.execute(UPDATE_END, (ending_before, contract_id))
+async def select_successors(connection: Connection, customer_id: UUID) -> dict[UUID, UUID]:
+    """Which contract of a customer renews which: {the older one: the newer one}."""
+    rows = await (await connection.execute(SELECT_SUCCESSORS, (customer_id,))).fetchall()
+    return {row["from_contract_id"]: row["contract_id"] for row in rows}
 
 
-async def update_terms(connection: Connection, contract_id: UUID, terms: Mapping[str, Any]) -> None:
-    """Replace a contract's terms."""
-    await connection.execute(UPDATE_TERMS, (Jsonb(dict(terms)), contract_id))
+async def update(connection: Connection, row: Row) -> None:
+    """Write the name, the end and the terms of a contract as `row` has them."""
+    values = (row["name"], row["ending_before"], Jsonb(row["terms"]), row["contract_id"])
+    await connection.execute(UPDATE, values)
 
 
 async def archive(connection: Connection, contract_id: UUID, now: datetime) -> None:
@@ -100,9 +112,25 @@ async def archive(connection: Connection, contract_id: UUID, now: datetime) -> N
     await connection.execute(ARCHIVE, (now, contract_id))
 
 
+PARTS: dict[str, type[Any]] = {
+    "overrides": Override,
+    "scheduled_charges": ScheduledCharge,
+    "recurring_grants": RecurringGrant,
+    "subscriptions": Subscription,
+    "professional_services": ProfessionalService,
+}
+"""The lists of parts in `terms`, under the names the core's Contract has for them."""
+
+
 def contract_of(row: Row) -> Contract:
     """The contract of a row."""
     terms = row["terms"]
+    statements = terms["usage_statement_schedule"]
+    parts = {
+        name: tuple(codec.from_json(kind, one) for one in terms[name])
+        for name, kind in PARTS.items()
+        if name in terms
+    }
     return Contract(
         id=row["contract_id"],
         customer_id=row["customer_id"],
@@ -111,12 +139,37 @@ def contract_of(row: Row) -> Contract:
         ending_before=None
         if row["ending_before"] is None
         else row["ending_before"].astimezone(UTC),
-        schedule=schedule_of(terms["usage_statement_schedule"]),
+        schedule=schedule_of(statements),
         usage_filters=tuple(filter_of(one) for one in terms.get("usage_filters", [])),
         name=row["name"],
         net_payment_terms_days=terms.get("net_payment_terms_days"),
         archived_at=row["archived_at"],
+        created_at=row["created_at"].astimezone(UTC),
+        prioritization=Prioritization(
+            terms.get("multiplier_override_prioritization", Prioritization.LOWEST_MULTIPLIER)
+        ),
+        charges_on_usage_invoices=terms.get("scheduled_charges_on_usage_invoices") == "ALL",
+        invoices_from=instant_of(statements.get("invoices_from")),
+        transition=codec.from_json(Transition, terms["transition"])
+        if "transition" in terms
+        else None,
+        **parts,
     )
+
+
+def part_fields(contract: Contract) -> dict[str, Any]:
+    """The parts of a contract as `terms` keep them; none of a kind: no entry."""
+    fields: dict[str, Any] = {
+        name: codec.to_json(parts) for name in PARTS if (parts := getattr(contract, name))
+    }
+    if contract.transition is not None:
+        fields["transition"] = codec.to_json(contract.transition)
+    return fields
+
+
+def instant_of(text: str | None) -> datetime | None:
+    """An instant kept in `terms`."""
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
 
 
 def schedule_of(fields: Mapping[str, str]) -> StatementSchedule:
@@ -125,10 +178,15 @@ def schedule_of(fields: Mapping[str, str]) -> StatementSchedule:
     return StatementSchedule(Frequency(fields["frequency"]), anchor)
 
 
-def schedule_fields(schedule: StatementSchedule) -> dict[str, str]:
-    """The schedule as `terms` keep it."""
+def schedule_fields(
+    schedule: StatementSchedule, invoices_from: datetime | None = None
+) -> dict[str, str]:
+    """The schedule as `terms` keep it; `invoices_from`: when invoicing begins, if later than the contract."""
     anchor = schedule.anchor.isoformat()
-    return {"frequency": schedule.frequency, "billing_anchor_date": anchor}
+    fields = {"frequency": schedule.frequency, "billing_anchor_date": anchor}
+    if invoices_from is not None:
+        fields["invoices_from"] = invoices_from.isoformat()
+    return fields
 
 
 def filter_of(fields: Mapping[str, Any]) -> UsageFilter:

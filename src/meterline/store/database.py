@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, IsolationLevel
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -46,16 +46,35 @@ class Database:
     async def transaction(self, environment_id: int) -> AsyncIterator[Connection]:
         """A transaction that sees and writes rows of `environment_id` alone."""
         async with self._environment_pool.connection() as connection, connection.transaction():
-            await connection.execute(
-                "SELECT set_config('meterline.environment_id', %s, true)", [str(environment_id)]
-            )
+            await _choose(connection, environment_id)
             yield connection
+
+    @asynccontextmanager
+    async def snapshot(self, environment_id: int) -> AsyncIterator[Connection]:
+        """Like `transaction`, for reading only: all of it sees the same instant."""
+        async with self._environment_pool.connection() as connection:
+            await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+            await connection.set_read_only(True)
+            try:
+                async with connection.transaction():
+                    await _choose(connection, environment_id)
+                    yield connection
+            finally:
+                if not connection.closed:
+                    await connection.set_isolation_level(None)
+                    await connection.set_read_only(None)
 
     @asynccontextmanager
     async def installation(self) -> AsyncIterator[Connection]:
         """A transaction over every environment."""
         async with self._installation_pool.connection() as connection, connection.transaction():
             yield connection
+
+
+async def _choose(connection: Connection, environment_id: int) -> None:
+    await connection.execute(
+        "SELECT set_config('meterline.environment_id', %s, true)", [str(environment_id)]
+    )
 
 
 def _pool(url: str, role: LiteralString, connections_max: int) -> AsyncConnectionPool[Connection]:

@@ -11,7 +11,8 @@ PRODUCTION = "production"
 PRODUCTION_ID = 1  # reserved by migration 0001: the identity column starts above it
 
 _INSERT = """
-INSERT INTO environment (name, kind, clock) VALUES (%(name)s, %(kind)s, %(clock)s)
+INSERT INTO environment (name, kind, clock, invoice_grace_hours)
+VALUES (%(name)s, %(kind)s, %(clock)s, %(invoice_grace_hours)s)
 ON CONFLICT (name) DO NOTHING RETURNING environment_id
 """
 _INSERT_PRODUCTION = """
@@ -36,6 +37,7 @@ VALUES (%(environment_id)s, %(name)s, 'full', %(token_hash)s)
 ON CONFLICT (token_hash) DO UPDATE SET revoked_at = NULL, scope = 'full'
 WHERE known.environment_id = excluded.environment_id RETURNING token_id
 """
+_GRACE = "SELECT invoice_grace_hours FROM environment WHERE environment_id = %s"
 # A clock that moved may have begun a billing period of any contract.
 _TOUCH_CONTRACTS = """
 INSERT INTO usage_touch (environment_id, ingest_keys, events, appended_at)
@@ -61,13 +63,24 @@ RETURNING token_id
 
 
 async def insert(
-    connection: Connection, *, name: str, kind: str, clock: datetime | None
+    connection: Connection,
+    *,
+    name: str,
+    kind: str,
+    clock: datetime | None,
+    invoice_grace_hours: int = 24,
 ) -> int | None:
-    """Insert an environment; return its id, or None where the name is taken."""
+    """Insert an environment; return its id, or None where the name is taken. Production keeps the column's grace."""
     if name == PRODUCTION:
         cursor = await connection.execute(_INSERT_PRODUCTION, [PRODUCTION_ID, PRODUCTION])
     else:
-        cursor = await connection.execute(_INSERT, {"name": name, "kind": kind, "clock": clock})
+        values = {
+            "name": name,
+            "kind": kind,
+            "clock": clock,
+            "invoice_grace_hours": invoice_grace_hours,
+        }
+        cursor = await connection.execute(_INSERT, values)
     row = await cursor.fetchone()
     return None if row is None else int(row["environment_id"])
 
@@ -95,6 +108,13 @@ async def lock_clock(connection: Connection, environment_id: int) -> Row | None:
 async def set_clock(connection: Connection, environment_id: int, to: datetime) -> None:
     """Set a sandbox's clock. The caller holds it."""
     await connection.execute(_SET_CLOCK, [to, environment_id])
+
+
+async def grace_hours(connection: Connection, environment_id: int) -> int:
+    """Return for how many hours after its period a usage invoice stays a draft."""
+    row = await (await connection.execute(_GRACE, [environment_id])).fetchone()
+    assert row is not None
+    return int(row["invoice_grace_hours"])
 
 
 async def touch_contracts(connection: Connection, environment_id: int) -> None:

@@ -17,10 +17,9 @@ SAVE = """
         credit_type_id, total, document, line_items, voided_at, regenerated_from)
     SELECT current_environment(), (d->>'id')::uuid, (d->>'customer_id')::uuid, (d->>'contract_id')::uuid, d->>'type',
            d->>'status', (d->>'start_timestamp')::timestamptz, (d->>'end_timestamp')::timestamptz,
-           (d->>'issued_at')::timestamptz, (d->'credit_type'->>'id')::uuid, (d->>'total')::numeric,
-           jsonb_set(d, '{line_items}', '[]'), d->'line_items', (d->>'voided_at')::timestamptz,
-           (d->>'regenerated_from')::uuid
-    FROM jsonb_array_elements(%s::jsonb) AS d
+           (d->>'issued_at')::timestamptz, (d->'credit_type'->>'id')::uuid, (d->>'total')::numeric, d, lines,
+           (d->>'voided_at')::timestamptz, (d->>'regenerated_from')::uuid
+    FROM (SELECT pair->0 AS d, pair->1 AS lines FROM jsonb_array_elements(%s::jsonb) AS pair) AS new
     ON CONFLICT (environment_id, invoice_id) DO UPDATE
        SET status = excluded.status, document = excluded.document, voided_at = excluded.voided_at
      WHERE kept.status = 'FINALIZED' AND excluded.status = 'VOID'
@@ -37,13 +36,17 @@ SELECT_LINES = """
 async def save(connection: Connection, invoices: Sequence[Invoice]) -> None:
     """Store invoices. One that is stored already stays as it is, unless it is now void."""
     if invoices:
-        await connection.execute(SAVE, (codec.to_bytes(invoices).decode(),))
+        pairs = [(_without_usage(invoice), invoice.line_items) for invoice in invoices]
+        await connection.execute(SAVE, (codec.to_bytes(pairs).decode(),))
 
 
 async def of_customers(
     connection: Connection, customer_ids: Sequence[UUID]
 ) -> dict[UUID, tuple[Invoice, ...]]:
-    """The stored invoices of these customers, without their lines, by issue; none for some: no entry."""
+    """The stored invoices of these customers, by issue; none for some: no entry.
+
+    Of their lines those that bill terms (`LineItem.source_id`); `with_lines` has all.
+    """
     rows = await (await connection.execute(SELECT_OF_CUSTOMERS, (list(customer_ids),))).fetchall()
     found: dict[UUID, list[Invoice]] = {}
     for row in rows:
@@ -61,6 +64,11 @@ async def with_lines(connection: Connection, invoices: Sequence[Invoice]) -> lis
         row["invoice_id"]: codec.from_bytes(_LINES, row["line_items"]) for row in rows
     }
     return [replace(invoice, line_items=lines[invoice.id]) for invoice in invoices]
+
+
+def _without_usage(invoice: Invoice) -> Invoice:
+    billing = tuple(line for line in invoice.line_items if line.source_id is not None)
+    return replace(invoice, line_items=billing)
 
 
 _LINES = tuple[LineItem, ...]

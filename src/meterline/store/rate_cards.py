@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -69,9 +69,9 @@ INSERT_RATES = """
         %(credit_type_id)s, %(terms)s, %(commit_terms)s, %(now)s)
 """
 SELECT_RATES = """
-    SELECT product_id, pricing_group_values, billing_frequency, entitled, starting_at,
+    SELECT rate_card_id, product_id, pricing_group_values, billing_frequency, entitled, starting_at,
            ending_before, credit_type_id, terms, commit_terms
-    FROM rate WHERE rate_card_id = %s ORDER BY rate_row
+    FROM rate WHERE rate_card_id = ANY(%s::uuid[]) ORDER BY rate_card_id, rate_row
 """
 SELECT_PRODUCT_UNITS = """
     SELECT DISTINCT product_id, credit_type_id FROM rate
@@ -128,9 +128,9 @@ async def insert_rates(
         )
 
 
-async def select_rates(connection: Connection, rate_card_id: UUID) -> list[Row]:
-    """Every rate of a card in order of arrival."""
-    return await (await connection.execute(SELECT_RATES, (rate_card_id,))).fetchall()
+async def select_rates(connection: Connection, rate_card_ids: Collection[UUID]) -> list[Row]:
+    """Every rate of these cards, by card and in order of arrival."""
+    return await (await connection.execute(SELECT_RATES, (list(rate_card_ids),))).fetchall()
 
 
 async def product_units(

@@ -20,6 +20,9 @@ POINTS = (
     "cycle:added",
     "cycle:moved",
     "cycle:committed",
+    "schedule:taken",
+    "schedule:written",
+    "schedule:committed",
 )
 
 

@@ -106,7 +106,7 @@ def test_sound_terms(terms: RateTerms) -> None:
         (tiered(("1", "0"), ("1", None)), "tiers[0].size"),
         (tiered(("1", "-5"), ("1", None)), "tiers[0].size"),
         (tiered(("1", "10"), ("-1", None)), "tiers[1].price"),
-        (RateTerms(RateType.CUSTOM), "rate_type"),
+        (RateTerms(RateType.CUSTOM), "custom_rate"),
     ],
 )
 def test_each_fault_of_terms_names_its_field(terms: RateTerms, field: str) -> None:

@@ -12,7 +12,8 @@ from litestar import get
 from meterline.api.components import Components
 from meterline.api.requests import Body, Instant, Reply, instant
 from meterline.api.wire import post
-from meterline.services.environments import Principal, move_clock, now
+from meterline.services import sandbox_clock
+from meterline.services.environments import Principal, now
 
 
 class Clock(Reply):
@@ -33,9 +34,13 @@ async def get_clock(components: Components, principal: Principal) -> Clock:
 
 @post("/v1/sandbox/clock")
 async def set_clock(components: Components, principal: Principal, data: MoveClock) -> Clock:
-    """Move the clock forward. Spend of every contract is rated again, for the new time."""
+    """Move the clock forward, and do everything that falls due by then before answering.
+
+    Invoices are issued, grants begin and expire, in the order of time. Whose books cannot be settled is in the
+    server's log and is tried again later.
+    """
     to = instant("now", data.now)
-    await move_clock(components.database, principal, to)
+    await sandbox_clock.move(components.database, principal, to)
     return Clock(now=to)
 
 

@@ -1,21 +1,27 @@
-"""Composite charges: a percentage of what other products cost, before grants pay.
+"""Composite charges: a fraction of what other products cost at list price, before grants pay.
 
-Source: docs/decisions/0011-charges-beside-usage.md.
+A composite's counter is the spend it counts since the period's start, so that tiers of percentages run on through rate
+changes as those of usage do. Source: docs/decisions/0011-charges-beside-usage.md.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from uuid import UUID
 
-from meterline.core.catalogue import Product, Rate
+from meterline.core.catalogue import Product, ProductType, ProductVersion, Rate
+from meterline.core.decimals import EXACT, ZERO, total
 from meterline.core.errors import Issue
 from meterline.core.money import CreditType
 from meterline.core.period import Period
 from meterline.core.rating import PriceList
+from meterline.core.rating.models import price_model
 from meterline.core.rating.piece import Piece, PriceModel
 
 CompositePriceAt = Callable[[UUID, datetime], Rate | None]
@@ -34,35 +40,57 @@ class Spend:
 
 
 @dataclass(frozen=True, slots=True)
-class Composite:
-    """A composite product in a period: what it counts, and its rates by stretch."""
+class CompositeStretch:
+    """A stretch of the period under one version of the composite and one rate (None: not sold then)."""
 
-    product: Product
-    name: str
-    tags: tuple[str, ...]
-    product_ids: frozenset[UUID]
-    counted_tags: frozenset[str]
-    excludes_free_usage: bool
-    includes_composites: bool
-    rates: tuple[tuple[Period, Rate], ...]
+    period: Period
+    version: ProductVersion
+    rate: Rate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """A composite product in a period. `stretches` tile it."""
+
+    product_id: UUID
+    stretches: tuple[CompositeStretch, ...]
+
+    @property
+    def name(self) -> str:
+        """The product's last name in the period."""
+        return self.stretches[-1].version.name
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The product's last tags in the period."""
+        return self.stretches[-1].version.tags
 
 
 @dataclass(frozen=True, slots=True)
 class CompositePlan:
-    """The composites of a period, each after those it counts. `cuts`: where lines of usage must be cut."""
+    """The composites of a period, each after those it counts.
+
+    `cuts`: instants at which usage must be cut for its spend to fall in one stretch. `conversions`: units of
+    `fiat_credit_type` for one unit of a custom credit type.
+    """
 
     period: Period
     composites: tuple[Composite, ...]
     fiat_credit_type: CreditType
     conversions: Mapping[UUID, Decimal]
-    cuts: tuple[datetime, ...]
+
+    @property
+    def cuts(self) -> tuple[datetime, ...]:
+        """Where the stretches of the composites meet, within the period."""
+        starts = {stretch.period.start for one in self.composites for stretch in one.stretches}
+        return tuple(sorted(starts - {self.period.start}))
 
 
 @dataclass(frozen=True, slots=True)
 class CompositeCharge:
-    """A percentage of the spend that moves a composite's counter from `before` to `after` in `period`.
+    """A fraction of the spend that moves a composite's counter from `before` to `after` in `period`.
 
-    Quantities of the pieces are amounts of spend, unit prices fractions of it.
+    Quantities of the pieces are amounts of spend in the rate's credit type, unit prices fractions of it.
     """
 
     composite: Composite
@@ -73,26 +101,235 @@ class CompositeCharge:
     model: PriceModel
 
     @property
+    def credit_type(self) -> CreditType:
+        """What spend and amounts are in."""
+        return self.rate.credit_type
+
+    @property
     def pieces(self) -> list[Piece]:
         """The lines: one, or one a tier."""
-        raise NotImplementedError
+        return self.model.pieces(self.before, self.after)
+
+    @property
+    def amount(self) -> Decimal:
+        """The sum of the lines."""
+        return total(piece.amount for piece in self.pieces)
 
 
 def composite_plan(
     price_list: PriceList,
     period: Period,
     price_at: CompositePriceAt,
-    edges: Iterable[datetime] = (),
+    *,
+    changes: Iterable[datetime] = (),
+    cuts: Iterable[datetime] = (),
 ) -> CompositePlan:
-    """Return the composites of a billing period. `edges`: where else rates may change (overrides) or lines are cut."""
-    raise NotImplementedError
+    """Return the composites of a billing period. Raises nothing for a sound catalogue (`composite_issues`).
+
+    `changes`: where rates may change beside the card's own dates, as at the edges of overrides. `cuts`: where charges
+    must be cut though nothing changes, as at the edges of grants.
+    """
+    products = [one for one in price_list.products if one.type is ProductType.COMPOSITE]
+    forced = {cut for cut in cuts if cut in period}
+    instants = {period.start, *forced, *(change for change in changes if change in period)}
+    composites = []
+    for product in products:
+        dates = [
+            date
+            for rate in price_list.rates
+            if rate.product_id == product.id
+            for date in (rate.starting_at, rate.ending_before)
+        ]
+        dates += [version.starting_at for version in product.versions]
+        own = {date for date in dates if date is not None and date in period}
+        starts = sorted(instants | own)
+        stretches = _stretches(product, [*starts, period.end], price_at, forced)
+        if any(stretch.rate is not None for stretch in stretches):
+            composites.append(Composite(product.id, tuple(stretches)))
+    conversions = {
+        conversion.custom_credit_type_id: conversion.fiat_per_custom_credit
+        for conversion in price_list.card.credit_type_conversions
+    }
+    return CompositePlan(
+        period, _inner_first(composites), price_list.card.fiat_credit_type, conversions
+    )
 
 
-def composite_charges(plan: CompositePlan, spend: Sequence[Spend]) -> list[CompositeCharge]:
-    """Return the charges on `spend`, by composite and time; `spend` is cut at `plan.cuts`."""
-    raise NotImplementedError
+def _stretches(
+    product: Product, edges: Sequence[datetime], price_at: CompositePriceAt, forced: set[datetime]
+) -> list[CompositeStretch]:
+    """Stretches between `edges`; neighbours of equal terms are one, unless the cut between is forced."""
+    stretches: list[CompositeStretch] = []
+    for start, end in pairwise(edges):
+        here = CompositeStretch(Period(start, end), product.at(start), price_at(product.id, start))
+        last = stretches[-1] if stretches else None
+        if last and start not in forced and _alike(last, here):
+            stretches[-1] = CompositeStretch(
+                Period(last.period.start, end), here.version, last.rate
+            )
+        else:
+            stretches.append(here)
+    return stretches
+
+
+def _alike(left: CompositeStretch, right: CompositeStretch) -> bool:
+    return _terms(left) == _terms(right)
+
+
+def _terms(stretch: CompositeStretch) -> tuple[object, ...]:
+    """What a stretch counts and charges; names and tags may change without a cut."""
+    version, rate = stretch.version, stretch.rate
+    return (
+        version.composite_product_ids,
+        version.composite_tags,
+        version.exclude_free_usage,
+        version.include_composite_spend,
+        rate and (rate.credit_type, rate.terms, rate.entitled),
+    )
+
+
+def composite_charges(plan: CompositePlan, spend: Iterable[Spend]) -> list[CompositeCharge]:
+    """Return the charges on `spend`, which is cut at `plan.cuts`; by composite, and for each by time.
+
+    Spend from before the period or after it (a subscription paid in advance) counts in the first or last stretch. A
+    composite that counts nothing in a stretch charges nothing there, not even a line of zero.
+    """
+    lines = list(spend)
+    composite_ids = {composite.product_id for composite in plan.composites}
+    charged: list[CompositeCharge] = []
+    for composite in plan.composites:
+        charges = _charges_of(plan, composite, lines, composite_ids)
+        charged += charges
+        lines += [
+            Spend(
+                composite.product_id,
+                composite.tags,
+                charge.credit_type,
+                charge.period.start,
+                charge.amount,
+            )
+            for charge in charges
+        ]
+    return charged
+
+
+def _charges_of(
+    plan: CompositePlan,
+    composite: Composite,
+    lines: Sequence[Spend],
+    composite_ids: set[UUID],
+) -> list[CompositeCharge]:
+    starts = [stretch.period.start for stretch in composite.stretches]
+    counted: dict[int, Decimal] = defaultdict(lambda: ZERO)
+    for line in lines:
+        place = max(0, bisect_right(starts, line.starting_at) - 1)
+        stretch = composite.stretches[place]
+        if stretch.rate is None or not stretch.rate.entitled:
+            continue
+        if not _counts(composite, stretch.version, line, composite_ids):
+            continue
+        amount = _converted(plan, line, stretch.rate.credit_type)
+        if amount is not None:
+            counted[place] = EXACT.add(counted[place], amount)
+    charges = []
+    counter = ZERO
+    for place in sorted(counted):
+        stretch = composite.stretches[place]
+        assert stretch.rate is not None, "only what is sold counts"
+        before, counter = counter, EXACT.add(counter, counted[place])
+        model = price_model(stretch.rate.terms)
+        charges.append(
+            CompositeCharge(composite, stretch.rate, stretch.period, before, counter, model)
+        )
+    return charges
+
+
+def _counts(
+    composite: Composite, version: ProductVersion, line: Spend, composite_ids: set[UUID]
+) -> bool:
+    if line.product_id in composite_ids and (
+        not version.include_composite_spend or line.product_id == composite.product_id
+    ):
+        return False
+    if version.exclude_free_usage and not line.amount:
+        return False
+    return _chooses(version, line.product_id, line.tags)
+
+
+def _chooses(version: ProductVersion, product_id: UUID, tags: Iterable[str]) -> bool:
+    """Whether a composite names a product, or a tag of it; one that names nothing means all."""
+    if not (version.composite_product_ids or version.composite_tags):
+        return True
+    return product_id in version.composite_product_ids or any(
+        tag in version.composite_tags for tag in tags
+    )
+
+
+def _converted(plan: CompositePlan, line: Spend, credit_type: CreditType) -> Decimal | None:
+    """`line`'s amount in `credit_type`, None where it cannot be told."""
+    if line.credit_type == credit_type:
+        return line.amount
+    price = plan.conversions.get(line.credit_type.id)
+    if price is None or credit_type != plan.fiat_credit_type:
+        return None
+    return EXACT.multiply(line.amount, price)
+
+
+def _inner_first(composites: Sequence[Composite]) -> tuple[Composite, ...]:
+    """`composites` so that each comes after those it counts."""
+    ordered: list[Composite] = []
+    waiting = list(composites)
+    while waiting:
+        ready = [
+            one
+            for one in waiting
+            if not any(_counts_composite(one, other) for other in waiting if other is not one)
+        ]
+        assert ready, "composite_issues refuses composites that count each other"
+        ordered += ready
+        waiting = [one for one in waiting if one not in ready]
+    return tuple(ordered)
+
+
+def _counts_composite(outer: Composite, inner: Composite) -> bool:
+    return any(
+        stretch.version.include_composite_spend
+        and _chooses(stretch.version, inner.product_id, inner.tags)
+        for stretch in outer.stretches
+    )
 
 
 def composite_issues(product: Product, products: Iterable[Product]) -> list[Issue]:
-    """Return what is wrong with a composite among all `products`: it counts nothing, or itself in the end."""
-    raise NotImplementedError
+    """Return what is wrong with a composite beside all other `products`: unknown ones, or itself in the end.
+
+    Fields as in POST /v1/contract-pricing/products/create.
+    """
+    known = {one.id: one for one in products} | {product.id: product}
+    issues = [
+        Issue("composite_product_ids", f"names no product: {product_id}")
+        for version in product.versions
+        for product_id in version.composite_product_ids
+        if product_id not in known
+    ]
+    if any(product.id in version.composite_product_ids for version in product.versions):
+        issues.append(Issue("composite_product_ids", "must not name the product itself"))
+    elif _reaches(product, product.id, known, set()):
+        issues.append(Issue("include_composite_spend", "must not let composites count each other"))
+    return issues
+
+
+def _reaches(product: Product, goal: UUID, known: Mapping[UUID, Product], seen: set[UUID]) -> bool:
+    """Whether `product` counts the composite `goal`, itself or through others."""
+    seen.add(product.id)
+    for other in known.values():
+        if other.type is not ProductType.COMPOSITE or other.id == product.id:
+            continue
+        if not any(
+            version.include_composite_spend
+            and any(_chooses(version, other.id, inner.tags) for inner in other.versions)
+            for version in product.versions
+        ):
+            continue
+        if other.id == goal or (other.id not in seen and _reaches(other, goal, known, seen)):
+            return True
+    return False

@@ -19,7 +19,7 @@ class CollectionSchedule(StrEnum):
 
 
 class InvoiceBehavior(StrEnum):
-    """Where the prorated charge of an increase in mid-cycle goes."""
+    """When an increase in mid-cycle is charged: then, or with the next cycle. In arrears it is always the latter."""
 
     BILL_IMMEDIATELY = "BILL_IMMEDIATELY"
     BILL_ON_NEXT_COLLECTION_DATE = "BILL_ON_NEXT_COLLECTION_DATE"
@@ -76,7 +76,8 @@ class Subscription:
     """A subscription in starting_at <= t < ending_before (None: as long as the contract).
 
     `anchor_date`: where its billing cycles are anchored; None: as the contract's usage statements. `quantity_changes`
-    begins with the initial quantity. With `seat_group_key` it is SEAT_BASED, and its quantity is the count of seats.
+    begins with the initial quantity. With `seat_group_key` it is SEAT_BASED, and from the first of `seat_changes` on
+    its quantity is the count of seats. Both kinds of changes are kept in order of arrival.
     """
 
     id: UUID

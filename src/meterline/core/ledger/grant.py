@@ -74,7 +74,8 @@ class Grant:
 
     `specifiers` are ORed; none: all usage, subscription and composite charges. `applicable_product_ids` and `_tags`
     of the wire are specifiers too (one a product, one with the tags). `applicable_contract_ids` None: all contracts
-    (a contract's own grant applies to that contract alone). `invoice` None: complimentary.
+    (a contract's own grant applies to that contract alone). `invoice` None: complimentary. With `seat_id` only usage
+    whose presentation group value of `seat_group_key` is that seat can spend it.
     """
 
     id: UUID
@@ -95,6 +96,7 @@ class Grant:
     rollover_fraction: Decimal | None = None
     rolled_over_from: RolledOver | None = None
     recurring_grant_id: UUID | None = None
+    seat_group_key: str | None = None
     seat_id: str | None = None
     name: str | None = None
     archived_at: datetime | None = None

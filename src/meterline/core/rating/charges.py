@@ -19,7 +19,8 @@ from uuid import UUID
 
 from meterline.core.decimals import EXACT, ZERO
 from meterline.core.money import CreditType
-from meterline.core.rating.piece import Piece
+from meterline.core.rating.limited import CounterMove, limited
+from meterline.core.rating.piece import Piece, PieceKind
 from meterline.core.rating.plan import Grouping, PriceSegment, ProductPlan, RatePlan, Stint
 from meterline.core.usage import (
     GroupValues,
@@ -31,6 +32,8 @@ from meterline.core.usage import (
 )
 
 Parts = list[Part | None]
+
+UNITS = PieceKind.UNITS  # a global: one look-up less a piece
 
 
 class Charge(NamedTuple):
@@ -54,9 +57,11 @@ def charges(plan: RatePlan, usage: UsageBook) -> list[Charge]:
     yields nothing and moves no tier counter.
     """
     return [
-        Charge(move.product, move.grouping, move.segment, move.values, piece)
-        for move in moves(plan, usage)
-        for piece in move.segment.list_model(move.values).pieces(move.before, move.after)
+        Charge(product, grouping, segment, values, piece)
+        for product in plan.products
+        for grouping in product.groupings
+        for values, segment, before, after in _moves(grouping, usage, in_order=True)
+        for piece in segment.list_model(values).pieces(before, after)
     ]
 
 
@@ -87,8 +92,9 @@ def product_totals(
     plan: RatePlan, usage: UsageBook
 ) -> dict[tuple[UUID, UUID], tuple[Decimal, Decimal]]:
     """Return {(product id, credit type id): (amount, quantity)}: the sums of the usage lines of the
-    same invoice.
+    same invoice, quantities of those that count units.
     """
+    add = EXACT.add
     totals: dict[tuple[UUID, UUID], tuple[Decimal, Decimal]] = {}
     for product in plan.products:
         # By unit rather than by key: a product has one, and hashing two ids a line would cost more
@@ -96,15 +102,17 @@ def product_totals(
         unit: CreditType | None = None
         amount = quantity = ZERO
         for grouping in product.groupings:
-            for _, segment, before, after in _moves(grouping, usage, in_order=False):
+            for values, segment, before, after in _moves(grouping, usage, in_order=False):
                 if segment.rate.credit_type is not unit:
                     if unit is not None:
                         totals[product.id, unit.id] = amount, quantity
                     unit = segment.rate.credit_type
                     amount, quantity = totals.get((product.id, unit.id), (ZERO, ZERO))
-                for piece in segment.model.pieces(before, after):
-                    amount = EXACT.add(amount, piece.amount)
-                    quantity = EXACT.add(quantity, piece.quantity)
+                model = segment.model if segment.is_plain else segment.list_model(values)
+                for count, _, cost, _, kind in model.pieces(before, after):
+                    amount = add(amount, cost)
+                    if kind is UNITS:
+                        quantity = add(quantity, count)
         if unit is not None:
             totals[product.id, unit.id] = amount, quantity
     return totals
@@ -136,12 +144,15 @@ def unpriced(plan: RatePlan, usage: UsageBook) -> list[Unpriced]:
     ]
 
 
-# A move of a combination's tier counter within one price segment, which is what is priced: group
-# values, segment, counter before and after. A plain tuple, as there is one a line and customer.
-_Move = tuple[GroupValues, PriceSegment, Decimal, Decimal]
+def _moves(grouping: Grouping, usage: UsageBook, *, in_order: bool) -> Iterator[CounterMove]:
+    """Yield what is priced of a grouping: plain tuples, as there is one a line and customer."""
+    found = _counter_moves(grouping, usage, in_order=in_order)
+    return limited(grouping, found) if grouping.is_limited else found
 
 
-def _moves(grouping: Grouping, usage: UsageBook, *, in_order: bool) -> Iterator[_Move]:
+def _counter_moves(
+    grouping: Grouping, usage: UsageBook, *, in_order: bool
+) -> Iterator[CounterMove]:
     """Yield the moves of every counter of a grouping; by group values, null first, if `in_order`.
 
     The moves of one counter always come in order of time.

@@ -21,8 +21,18 @@ from meterline.core.contract.override import Override, Prioritization
 from meterline.core.metric import BillableMetric
 from meterline.core.period import Period
 from meterline.core.rating.models import price_model
+from meterline.core.rating.overriding import (
+    Alternative,
+    Overriding,
+    PricedSpan,
+    RateScope,
+    priced_spans,
+    sold_by_overwrites,
+)
 from meterline.core.rating.plan import (
+    ActingPrice,
     Admission,
+    ConditionalPrice,
     Grouping,
     MetricPlan,
     PriceSegment,
@@ -31,7 +41,7 @@ from meterline.core.rating.plan import (
     Stint,
 )
 from meterline.core.rating.quantity import quantity_rule
-from meterline.core.rating.resolution import RateSegment, rate_segments
+from meterline.core.rating.spend_limits import maximum_spend, minimum_spend
 from meterline.core.usage import GroupValues
 
 
@@ -49,13 +59,20 @@ class PriceList:
     rates: Sequence[Rate]
 
 
+class _Prices(NamedTuple):
+    """What a product's prices are made of: its rates, and the contract's overrides."""
+
+    rates: Sequence[Rate]
+    overriding: Overriding
+
+
 class _Stretch(NamedTuple):
-    """A product under one version, with its sold segments by pricing group values."""
+    """A product under one version, with the spans in which it is sold by pricing group values."""
 
     period: Period
     version: ProductVersion
     metric: BillableMetric
-    sold: Mapping[GroupValues, Sequence[RateSegment]]
+    sold: Mapping[GroupValues, Sequence[PricedSpan]]
 
 
 def rate_plan(
@@ -70,17 +87,27 @@ def rate_plan(
     `usage_filters`, `overrides` (in the order they were added), `prioritization`: the contract's; a plan serves
     contracts that have the same. Raises KeyError for a metric that `price_list` lacks.
     """
-    if overrides:
-        raise NotImplementedError(prioritization)
     card = price_list.card
+    overriding = Overriding(overrides, prioritization, card.fiat_credit_type)
     metric_by_id = {metric.id: metric for metric in price_list.metrics}
     rates_by_product: dict[UUID, list[Rate]] = defaultdict(list)
     for rate in price_list.rates:
         rates_by_product[rate.product_id].append(rate)
+    priced = rates_by_product.keys() | {
+        specifier.product_id
+        for override in overrides
+        if override.overwrite is not None
+        for specifier in override.specifiers
+    }
     laid_out = [
-        (product, _stretches(product, rates_by_product[product.id], metric_by_id, period))
+        (
+            product,
+            _stretches(
+                product, _Prices(rates_by_product[product.id], overriding), metric_by_id, period
+            ),
+        )
         for product in _in_line_order(card, price_list.products, period)
-        if product.type is ProductType.USAGE and product.id in rates_by_product
+        if product.type is ProductType.USAGE and product.id in priced
     ]
     stretches = [stretch for _, of_product in laid_out for stretch in of_product]
     metric_plans = _metric_plans(stretches, period, usage_filters)
@@ -132,7 +159,7 @@ def _measure(version: ProductVersion) -> tuple[object, ...]:
 
 def _stretches(
     product: Product,
-    rates: Sequence[Rate],
+    prices: _Prices,
     metrics: Mapping[UUID, BillableMetric],
     period: Period,
 ) -> list[_Stretch]:
@@ -155,27 +182,29 @@ def _stretches(
                 stretch,
                 version,
                 metrics[version.billable_metric_id],
-                _sold(rates, version.pricing_group_key, stretch),
+                _sold(product, prices, version.pricing_group_key, stretch),
             )
         )
     return found
 
 
 def _sold(
-    rates: Sequence[Rate], pricing_key: tuple[str, ...], period: Period
-) -> dict[GroupValues, list[RateSegment]]:
-    """The entitled segments of each combination of pricing values; rates for other keys do not
-    apply.
-    """
-    by_values: dict[GroupValues, list[Rate]] = defaultdict(list)
-    for rate in rates:
+    product: Product, prices: _Prices, pricing_key: tuple[str, ...], period: Period
+) -> dict[GroupValues, list[PricedSpan]]:
+    """The entitled spans of each combination of pricing values; rates for other keys do not apply."""
+    by_values: dict[tuple[str, ...], list[Rate]] = defaultdict(list)
+    for rate in prices.rates:
         if set(rate.pricing_group_values) == set(pricing_key):
-            values = tuple(rate.pricing_group_values[name] for name in pricing_key)
-            by_values[values].append(rate)
-    return {
-        values: [segment for segment in rate_segments(found, period) if segment.rate.entitled]
-        for values, found in by_values.items()
-    }
+            by_values[tuple(rate.pricing_group_values[name] for name in pricing_key)].append(rate)
+    overriding = prices.overriding
+    for given in sold_by_overwrites(overriding.overrides, product, pricing_key):
+        by_values.setdefault(tuple(given[name] for name in pricing_key), [])
+    sold: dict[GroupValues, list[PricedSpan]] = {}
+    for values, rates in by_values.items():
+        scope = RateScope(product, dict(zip(pricing_key, values, strict=True)))
+        spans = priced_spans(rates, scope, overriding, period)
+        sold[values] = [span for span in spans if span.pricing.rate.entitled]
+    return sold
 
 
 def _metric_plans(
@@ -186,9 +215,9 @@ def _metric_plans(
     for stretch in stretches:
         metrics[stretch.metric.id] = stretch.metric
         edges[stretch.metric.id].add(stretch.period.start)
-        for segments in stretch.sold.values():
-            for segment in segments:
-                edges[stretch.metric.id] |= {segment.period.start, segment.period.end}
+        for spans in stretch.sold.values():
+            for span in spans:
+                edges[stretch.metric.id] |= {span.period.start, span.period.end}
     filter_changes = {
         usage_filter.starting_at
         for usage_filter in usage_filters
@@ -228,33 +257,75 @@ def _product_plan(
         product.id,
         last.name,
         last.tags,
-        tuple(Grouping(*keys, tuple(found)) for keys, found in stints.items()),
+        tuple(_grouping(*keys, tuple(found)) for keys, found in stints.items()),
     )
+
+
+def _grouping(
+    pricing_key: tuple[str, ...], presentation_key: tuple[str, ...], stints: tuple[Stint, ...]
+) -> Grouping:
+    rates = (
+        rate
+        for stint in stints
+        for segments in stint.prices.values()
+        for segment in segments
+        for rate in (segment.rate, *(one.price.rate for one in segment.by_presentation))
+    )
+    limited = any(
+        limit(rate.terms) is not None for rate in rates for limit in (minimum_spend, maximum_spend)
+    )
+    return Grouping(pricing_key, presentation_key, stints, limited)
 
 
 def _stint(stretch: _Stretch, metric_plan: MetricPlan) -> Stint:
     names = stretch.metric.group_properties
     version = stretch.version
+    keys = (*version.pricing_group_key, *version.presentation_group_key)
     place = {cut: index for index, cut in enumerate(metric_plan.cuts)}
     return Stint(
         stretch.metric.id,
         metric_plan,
-        tuple(
-            names.index(name)
-            for name in (*version.pricing_group_key, *version.presentation_group_key)
-        ),
+        tuple(names.index(name) for name in keys),
         quantity_rule(version.quantity_conversion, version.quantity_rounding),
         {
-            values: tuple(
-                PriceSegment(
-                    segment.period,
-                    place[segment.period.start],
-                    place[segment.period.end],
-                    segment.rate,
-                    price_model(segment.rate.terms),
-                )
-                for segment in segments
-            )
-            for values, segments in stretch.sold.items()
+            values: tuple(_segment(span, place, keys) for span in spans)
+            for values, spans in stretch.sold.items()
         },
     )
+
+
+def _segment(
+    span: PricedSpan, place: Mapping[datetime, int], keys: tuple[str, ...]
+) -> PriceSegment:
+    """A span as indexes into its metric's cuts. `keys`: names of the values of a line."""
+    period, pricing = span
+    rate = pricing.rate
+    by_presentation = _conditional(pricing.by_presentation, keys)
+    limited = maximum_spend(rate.terms) is not None
+    return PriceSegment(
+        period,
+        place[period.start],
+        place[period.end],
+        rate,
+        price_model(rate.terms),
+        pricing.listed,
+        pricing.override,
+        by_presentation,
+        _conditional(pricing.by_grant, keys),
+        None if rate.commit_terms is None else price_model(rate.commit_terms),
+        is_plain=not (by_presentation or limited),
+    )
+
+
+def _conditional(
+    alternatives: Iterable[Alternative], keys: tuple[str, ...]
+) -> tuple[ConditionalPrice, ...]:
+    """The alternatives that lines of these keys can be; others ask for a value that no line has."""
+    found = []
+    for override, rate, specifier in alternatives:
+        asked = {} if specifier is None else specifier.presentation_group_values
+        if set(asked) <= set(keys):
+            places = tuple((keys.index(name), value) for name, value in asked.items())
+            price = ActingPrice(rate, price_model(rate.terms), override)
+            found.append(ConditionalPrice(price, places, specifier))
+    return tuple(found)

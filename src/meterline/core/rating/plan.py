@@ -10,23 +10,21 @@ metric's cuts.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from meterline.core.catalogue import Rate
-from meterline.core.contract.override import Override
+from meterline.core.contract.override import Override, OverrideSpecifier, OverrideTarget
+from meterline.core.ledger.grant import Grant, RateChoice
 from meterline.core.metric import Aggregation
 from meterline.core.money import CreditType
 from meterline.core.period import Period
 from meterline.core.rating.piece import PriceModel
 from meterline.core.rating.quantity import QuantityRule
+from meterline.core.rating.spend_limits import Capped, Spent, maximum_spend
 from meterline.core.usage import GroupValues
-
-if TYPE_CHECKING:
-    from meterline.core.ledger.grant import Grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +57,53 @@ class MetricPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ActingPrice:
+    """A price that acts: the rate, with the terms and the unit that `override` gave it (None: the card's own)."""
+
+    rate: Rate
+    model: PriceModel
+    override: Override | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionalPrice:
+    """A price that an override sets for a part of a segment's usage only.
+
+    `presentation`: the usage has these values, each at its place in the values of a line. `specifier`: for
+    commit-specific overrides, which grants it is about (None: any).
+    """
+
+    price: ActingPrice
+    presentation: tuple[tuple[int, str | None], ...] = ()
+    specifier: OverrideSpecifier | None = None
+
+    def covers(self, values: GroupValues) -> bool:
+        """Whether usage with these group values is meant."""
+        return all(values[place] == value for place, value in self.presentation)
+
+    def is_about(self, grant: Grant) -> bool:
+        """Whether `grant` is meant. A price of the commit rate is only about grants that pay at it."""
+        override, specifier = self.price.override, self.specifier
+        assert override is not None, "a price on conditions is an override's"
+        if override.target is OverrideTarget.COMMIT_RATE and not _pays_commit_rate(grant):
+            return False
+        if specifier is None or not (specifier.grant_ids or specifier.recurring_grant_ids):
+            return True
+        return (
+            grant.id in specifier.grant_ids
+            or grant.recurring_grant_id in specifier.recurring_grant_ids
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class PriceSegment:
     """A stretch under one entitled rate: `period`, which is the metric's segments first <= i <
     last.
 
-    `rate` is as it acts: the card's (`listed`, None where the card has none), or what `override` made of it.
+    `rate` and `model`: the list price as it acts, which `override` made of the card's rate `listed` (None: the card
+    has none). `by_presentation` and `by_grant`: overrides that act instead on some of the usage, by rank. `commit`:
+    the model of the commit rate. `spent`: set in moves of a rate that limits spend. `is_plain`: `model` prices all
+    usage, as no override asks for more and nothing limits spend.
     """
 
     period: Period
@@ -73,16 +113,46 @@ class PriceSegment:
     model: PriceModel
     listed: Rate | None = None
     override: Override | None = None
+    by_presentation: tuple[ConditionalPrice, ...] = ()
+    by_grant: tuple[ConditionalPrice, ...] = ()
+    commit: PriceModel | None = None
+    spent: Spent | None = None
+    is_plain: bool = True
+
+    def acting(self, values: GroupValues, grant: Grant | None = None) -> ActingPrice:
+        """Return the price of usage with these group values (pricing, then presentation), before limits of spend.
+
+        `grant`: the one that pays for it; None: none does.
+        """
+        if grant is not None:
+            for conditional in self.by_grant:
+                if conditional.covers(values) and conditional.is_about(grant):
+                    return conditional.price
+            if self.commit is not None and _pays_commit_rate(grant):
+                assert self.rate.commit_terms is not None
+                return ActingPrice(replace(self.rate, terms=self.rate.commit_terms), self.commit)
+        for conditional in self.by_presentation:
+            if conditional.covers(values):
+                return conditional.price
+        return ActingPrice(self.rate, self.model, self.override)
 
     def list_model(self, values: GroupValues) -> PriceModel:
         """Return the model that prices usage with these group values (pricing, then presentation)."""
-        del values
-        return self.model
+        return self.model if self.is_plain else self._limited(self.acting(values))
 
     def commit_model(self, grant: Grant, values: GroupValues) -> PriceModel:
         """Return the model that prices usage with these group values while `grant` pays for it."""
-        del grant, values
-        return self.model
+        return self._limited(self.acting(values, grant))
+
+    def _limited(self, price: ActingPrice) -> PriceModel:
+        maximum = maximum_spend(price.rate.terms)
+        if maximum is None:
+            return price.model
+        return Capped(price.model, maximum, self.spent or Spent())
+
+
+def _pays_commit_rate(grant: Grant) -> bool:
+    return grant.rate_type is RateChoice.COMMIT_RATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +174,15 @@ class Stint:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """The stints of a product that share group keys, and so tier counters, in order of time."""
+    """The stints of a product that share group keys, and so tier counters, in order of time.
+
+    `is_limited`: some rate has a minimum or maximum spend.
+    """
 
     pricing_key: tuple[str, ...]
     presentation_key: tuple[str, ...]
     stints: tuple[Stint, ...]
+    is_limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

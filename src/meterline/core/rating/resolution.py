@@ -46,11 +46,7 @@ def rate_segments(rates: Sequence[Rate], period: Period) -> list[RateSegment]:
 
     `rates` as for `rate_at`. A rate added anew with equal terms does not cut.
     """
-    changes = {period.start, period.end}
-    for rate in rates:
-        for instant in (rate.starting_at, rate.ending_before):
-            if instant is not None and instant in period:
-                changes.add(instant)
+    changes = {period.start, period.end, *rate_edges(rates, period)}
     segments: list[RateSegment] = []
     for start, end in pairwise(sorted(changes)):
         rate_here = rate_at(rates, start)
@@ -62,6 +58,16 @@ def rate_segments(rates: Sequence[Rate], period: Period) -> list[RateSegment]:
         else:
             segments.append(RateSegment(Period(start, end), rate_here))
     return segments
+
+
+def rate_edges(rates: Sequence[Rate], period: Period) -> set[datetime]:
+    """Return the instants of `period` at which one of `rates` starts or ends."""
+    return {
+        instant
+        for rate in rates
+        for instant in (rate.starting_at, rate.ending_before)
+        if instant is not None and instant in period
+    }
 
 
 def _same_terms(left: Rate, right: Rate) -> bool:

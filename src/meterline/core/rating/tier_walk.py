@@ -5,6 +5,9 @@ A band owns the counter values lower < c <= upper: the thousandth unit still bel
 of size 1,000. The first band also owns zero and everything below it, so corrections that take a
 counter under zero are priced as the first units are.
 
+A counter enters a band when it rises above where the band starts; fees of tiers are charged then, and given back when
+it falls out again.
+
 # invariant: a walk from a to b and one from b to c cover the same quantities by band as one from a
 to c, up or down.
 """
@@ -17,7 +20,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from meterline.core.catalogue import Tier
-from meterline.core.decimals import EXACT, ZERO
+from meterline.core.decimals import EXACT, ONE, ZERO
+
+MINUS_ONE = ONE.copy_negate()
 
 
 class TierPosition(NamedTuple):
@@ -32,11 +37,15 @@ class TierPosition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A tier laid on the counter: starting_at < c <= upper (None: no end), each unit at `price`."""
+    """A tier laid on the counter: starting_at < c <= upper (None: no end), each unit at `price`.
+
+    `flat_fee`: charged once for the tier, by the models that know fees.
+    """
 
     position: TierPosition
     upper: Decimal | None
     price: Decimal
+    flat_fee: Decimal = ZERO
 
 
 class Step(NamedTuple):
@@ -56,7 +65,7 @@ def bands(tiers: Sequence[Tier]) -> tuple[Band, ...]:
     lower = ZERO
     for level, tier in enumerate(tiers, start=1):
         upper = None if tier.size is None else EXACT.add(lower, tier.size)
-        laid.append(Band(TierPosition(level, lower, tier.size), upper, tier.price))
+        laid.append(Band(TierPosition(level, lower, tier.size), upper, tier.price, tier.flat_fee))
         if upper is not None:
             lower = upper
     assert sum(band.upper is None for band in laid) == 1, "only the last tier has no end"
@@ -86,3 +95,24 @@ def walk(laid: Sequence[Band], before: Decimal, after: Decimal) -> list[Step]:
         if top == high:
             break
     return steps
+
+
+def band_at(laid: Sequence[Band], counter: Decimal) -> Band:
+    """Return the band that owns `counter`."""
+    for band in laid:
+        if band.upper is None or counter <= band.upper:
+            return band
+    raise AssertionError("the last tier has no end")
+
+
+def entries(laid: Sequence[Band], before: Decimal, after: Decimal) -> list[Step]:
+    """Return the bands that a move of the counter enters (1) or leaves again (-1), from the lowest.
+
+    A counter is in a band when it is above where the band starts, so at zero it is in none.
+    """
+    found = []
+    for band in laid:
+        start = band.position.starting_at
+        if (before > start) != (after > start):
+            found.append(Step(band, ONE if after > start else MINUS_ONE))
+    return found

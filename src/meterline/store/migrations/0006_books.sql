@@ -69,8 +69,8 @@ CREATE TABLE invoice (
     issued_at        timestamptz NOT NULL,
     credit_type_id   uuid NOT NULL,
     total            numeric NOT NULL,
-    document         jsonb NOT NULL,       -- the core's Invoice (store/codec.py) with an empty line_items
-    line_items       jsonb NOT NULL,       -- apart, because books are settled without them
+    document         jsonb NOT NULL,       -- the core's Invoice (store/codec.py), of its lines those that bill terms
+    line_items       jsonb NOT NULL,       -- all of its lines: apart, because books are settled without most of them
     voided_at        timestamptz,
     regenerated_from uuid,
     PRIMARY KEY (environment_id, invoice_id),

@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 from tests.unit.core.builders import flat, tiered
 
-from meterline.core.catalogue import RateTerms, RateType
+from meterline.core.catalogue import RateTerms
 from meterline.core.rating.models import price_model
 from meterline.core.rating.piece import Piece
 
@@ -68,8 +68,3 @@ def test_a_tiered_price_of_36_digit_quantities_is_exact() -> None:
     assert low.amount == Decimal(f"{bound}e-36")
     assert high.quantity == Decimal(f"{top - bound}e-18")
     assert high.amount == Decimal(f"{3 * (top - bound)}e-30")
-
-
-def test_a_type_that_is_refused_has_no_model() -> None:
-    with pytest.raises(KeyError):
-        price_model(RateTerms(RateType.CUSTOM))

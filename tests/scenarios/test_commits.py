@@ -1,0 +1,758 @@
+"""Commits and credits: what was prepaid or promised, who pays for which usage, what is left. In cents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.scenarios.vendor import (
+    USD,
+    Vendor,
+    access,
+    by_type,
+    day,
+    due,
+    ledger,
+    lines,
+    months,
+    paid_by,
+    ramp,
+)
+
+JAN, FEB, MAR, APR, MAY = months(1, 2, 3, 4, 5)
+NEXT_YEAR = day(1, 1, year=2032)
+
+
+def prepaid(product: str, schedule: dict[str, Any], **terms: Any) -> dict[str, Any]:
+    return {"type": "PREPAID", "product_id": product, "access_schedule": schedule, **terms}
+
+
+def postpaid(product: str, amount: float, start: Any, end: Any, **terms: Any) -> dict[str, Any]:
+    """A promise to spend `amount`, trued up at the end."""
+    return {
+        "type": "POSTPAID",
+        "product_id": product,
+        "access_schedule": access(amount, start, end),
+        "invoice_schedule": due((amount, end)),
+        **terms,
+    }
+
+
+def test_ten_thousand_dollars_prepaid(vendor: Vendor) -> None:
+    """Acme prepays 10,000 dollars for the year, at once. Calls cost 2 cents.
+
+    January: 200,000 calls = 400,000, all prepaid. February: 400,000 calls = 800,000; 600,000 are left, which pay for
+    300,000 calls; 100,000 calls = 200,000 are due. At the list price, as nothing else was agreed.
+    """
+    calls, commitment = vendor.usage_product("Calls", 2), vendor.product("Prepayment")
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        NEXT_YEAR,
+        commits=[
+            prepaid(
+                commitment,
+                access(1_000_000, JAN, NEXT_YEAR),
+                name="prepaid",
+                invoice_schedule=due((1_000_000, JAN)),
+            )
+        ],
+    )
+    (purchase,) = acme.invoices(type="SCHEDULED")
+    assert (purchase.status, purchase.total) == ("FINALIZED", 1_000_000)
+    assert by_type(purchase) == {"commit_purchase": 1_000_000}
+    vendor.go(day(1, 20))
+    acme.uses(calls, 200_000, day(1, 7))
+    assert acme.bills() == [("DRAFT", 0)]
+    assert acme.balances() == {"prepaid": 600_000}
+    assert acme.net_balance() == 600_000
+    assert acme.net_balance(invoice_inclusion_mode="FINALIZED") == 1_000_000
+    vendor.go(day(2, 20))
+    acme.uses(calls, 400_000, day(2, 7))
+    february = acme.bill(FEB)
+    assert lines(february) == [
+        ("Calls", 300_000, 2, 600_000),
+        ("Calls", 100_000, 2, 200_000),
+    ]
+    assert by_type(february) == {"usage": 800_000, "applied_commit_or_credit": -600_000}
+    vendor.go(day(3, 2))
+    assert acme.bills() == [("FINALIZED", 0), ("FINALIZED", 200_000), ("DRAFT", 0)]
+    assert ledger(acme.grant("prepaid")) == [
+        ("SEGMENT_START", 1_000_000, JAN),
+        ("AUTOMATED_INVOICE_DEDUCTION", -400_000, FEB),
+        ("AUTOMATED_INVOICE_DEDUCTION", -600_000, MAR),
+    ]
+    assert acme.net_balance() == 0
+
+
+def test_commit_rate_while_it_lasts_list_price_after(vendor: Vendor) -> None:
+    """Calls cost 10; 8 while a commit pays for them. 8,000 pay for 1,000 of 1,500 calls; 500 x 10 = 5,000 due."""
+    calls, commitment = vendor.usage_product("Calls"), vendor.product("Commitment")
+    vendor.price(calls, price=10, commit_rate={"rate_type": "FLAT", "price": 8})
+    acme = vendor.customer()
+    acme.sign(JAN, commits=[prepaid(commitment, access(8000, JAN, APR), rate_type="COMMIT_RATE")])
+    vendor.go(day(1, 20))
+    acme.uses(calls, 1500, day(1, 7))
+    january = acme.bill(JAN)
+    assert january.total == 5000
+    assert lines(january) == [("Calls", 1000, 8, 8000), ("Calls", 500, 10, 5000)]
+
+
+def test_no_overage_ever(vendor: Vendor) -> None:
+    """List price 0, commit rate 5: 1,000 pay for 200 calls, and 100 more cost nothing."""
+    calls, commitment = vendor.usage_product("Calls"), vendor.product("Commitment")
+    vendor.price(calls, price=0, commit_rate={"rate_type": "FLAT", "price": 5})
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        commits=[
+            prepaid(commitment, access(1000, JAN, APR), rate_type="COMMIT_RATE", name="commit")
+        ],
+    )
+    vendor.go(day(1, 20))
+    acme.uses(calls, 300, day(1, 7))
+    assert acme.bill(JAN).total == 0
+    assert acme.balances() == {"commit": 0}
+
+
+def test_a_price_for_what_one_commit_pays(vendor: Vendor) -> None:
+    """List price 10; whatever the commit of tag gold pays for costs 6. 600 pay for 100 of 150 calls, 50 x 10 due."""
+    calls, commitment = vendor.usage_product("Calls", 10), vendor.product("Commitment")
+    acme = vendor.customer()
+    contract = acme.sign(
+        JAN,
+        commits=[prepaid(commitment, access(600, JAN, APR), rate_type="LIST_RATE", name="gold")],
+    )
+    gold = acme.grant("gold").id
+    acme.edit(
+        contract,
+        add_overrides=[
+            {
+                "type": "OVERWRITE",
+                "starting_at": JAN,
+                "is_commit_specific": True,
+                "override_specifiers": [{"product_id": calls, "commit_ids": [gold]}],
+                "overwrite_rate": {"rate_type": "FLAT", "price": 6},
+            }
+        ],
+    )
+    vendor.go(day(1, 20))
+    acme.uses(calls, 150, day(1, 7))
+    january = acme.bill(JAN)
+    assert lines(january) == [("Calls", 100, 6, 600), ("Calls", 50, 10, 500)]
+    assert january.total == 500
+
+
+def test_a_credit_that_expires_in_mid_month(vendor: Vendor) -> None:
+    """100 dollars to be spent until the 16th. 60 before, 80 after: 80 are due, 40 expire."""
+    calls, gift = vendor.usage_product("Calls", 100), vendor.product("Gift")
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        credits=[
+            {
+                "product_id": gift,
+                "name": "gift",
+                "access_schedule": access(10_000, JAN, day(1, 16)),
+            }
+        ],
+    )
+    vendor.go(day(1, 12))
+    acme.uses(calls, 60, day(1, 10))
+    assert acme.net_balance() == 4000
+    vendor.go(day(1, 25))
+    acme.uses(calls, 80, day(1, 20))
+    assert acme.bill(JAN).total == 8000
+    assert acme.net_balance() == 0
+    vendor.go(day(2, 2))
+    assert acme.bills()[0] == ("FINALIZED", 8000)
+    assert ledger(acme.grant("gift")) == [
+        ("SEGMENT_START", 10_000, JAN),
+        ("EXPIRATION", -4000, day(1, 16)),
+        ("AUTOMATED_INVOICE_DEDUCTION", -6000, FEB),
+    ]
+
+
+def test_two_commits_by_priority(vendor: Vendor) -> None:
+    """5,000 of priority 10, 3,000 of priority 5; 6,000 are used: the 3,000 go first."""
+    calls, commitment = vendor.usage_product("Calls", 100), vendor.product("Commitment")
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        commits=[
+            prepaid(commitment, access(5000, JAN, APR), name="later", priority=10),
+            prepaid(commitment, access(3000, JAN, APR), name="first", priority=5),
+        ],
+    )
+    vendor.go(day(1, 20))
+    acme.uses(calls, 60, day(1, 7))
+    assert acme.bill(JAN).total == 0
+    assert acme.balances() == {"later": 2000, "first": 0}
+    assert sorted(paid_by(acme.bill(JAN)).values()) == [3000, 3000]
+
+
+def test_of_equal_priority_what_was_free_goes_first(vendor: Vendor) -> None:
+    """A gift that ends later, and a purchase: the gift pays first, as it cost nothing."""
+    calls, commitment = vendor.usage_product("Calls", 100), vendor.product("Commitment")
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        commits=[
+            prepaid(
+                commitment,
+                access(5000, JAN, APR),
+                name="bought",
+                priority=1,
+                invoice_schedule=due((4000, JAN)),
+            )
+        ],
+        credits=[
+            {
+                "product_id": commitment,
+                "name": "gift",
+                "priority": 1,
+                "access_schedule": access(2000, JAN, MAY),
+            }
+        ],
+    )
+    vendor.go(day(1, 20))
+    acme.uses(calls, 30, day(1, 7))
+    assert acme.balances() == {"bought": 4000, "gift": 0}
+
+
+def test_of_equal_priority_the_narrower_goes_first(vendor: Vendor) -> None:
+    """3,000 for calls only, 3,000 for anything; calls 4,000, storage 2,000: nothing is due.
+
+    The other way round calls would eat what storage needs.
+    """
+    calls, storage = vendor.usage_product("Calls", 100), vendor.usage_product("Storage", 50)
+    gift = vendor.product("Gift")
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        credits=[
+            {
+                "product_id": gift,
+                "name": "anything",
+                "priority": 1,
+                "access_schedule": access(3000, JAN, APR),
+            },
+            {
+                "product_id": gift,
+                "name": "calls only",
+                "priority": 1,
+                "access_schedule": access(3000, JAN, APR),
+                "applicable_product_ids": [calls],
+            },
+        ],
+    )
+    vendor.go(day(1, 20))
+    acme.uses(calls, 40, day(1, 7))
+    acme.uses(storage, 40, day(1, 7))
+    assert acme.bill(JAN).total == 0
+    assert acme.balances() == {"anything": 0, "calls only": 0}
+
+
+def test_of_equal_priority_what_ends_earlier_goes_first(vendor: Vendor) -> None:
+    calls, gift = vendor.usage_product("Calls", 100), vendor.product("Gift")
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        credits=[
+            {
+                "product_id": gift,
+                "name": name,
+                "priority": 1,
+                "access_schedule": access(2000, JAN, end),
+            }
+            for name, end in (("until March", MAR), ("until February", FEB))
+        ],
+    )
+    vendor.go(day(1, 20))
+    acme.uses(calls, 25, day(1, 7))
+    assert acme.balances() == {"until March": 1500, "until February": 0}
+
+
+def test_a_credit_for_one_region_only(vendor: Vendor) -> None:
+    """2,000 for the EU: of 1,500 in the EU and 1,000 in the US the US is due, and 500 are left."""
+    calls = vendor.usage_product("Calls", keys=["region"], pricing_group_key=["region"])
+    for region in ("eu", "us"):
+        vendor.price(calls, price=100, pricing_group_values={"region": region})
+    gift = vendor.product("Gift")
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        credits=[
+            {
+                "product_id": gift,
+                "name": "eu",
+                "access_schedule": access(2000, JAN, APR),
+                "specifiers": [{"product_id": calls, "pricing_group_values": {"region": "eu"}}],
+            }
+        ],
+    )
+    vendor.go(day(1, 20))
+    acme.uses(calls, 15, day(1, 7), region="eu")
+    acme.uses(calls, 10, day(1, 7), region="us")
+    assert acme.bill(JAN).total == 1000
+    assert acme.balances() == {"eu": 500}
+
+
+def test_a_promise_that_was_not_kept_is_trued_up(vendor: Vendor) -> None:
+    """Acme promises 1,000 dollars in a quarter and uses 300, 200 and 100: the missing 400 are billed.
+
+    Each month's bill is due in full, for nothing was paid ahead. The true-up waits until March's bill is final.
+    """
+    calls, promise = vendor.usage_product("Calls", 100), vendor.product("Promise")
+    acme = vendor.customer()
+    acme.sign(JAN, APR, commits=[postpaid(promise, 100_000, JAN, APR, name="promise")])
+    for month, n in ((1, 300), (2, 200), (3, 100)):
+        vendor.go(day(month, 20))
+        acme.uses(calls, n, day(month, 7))
+    vendor.go(APR)
+    assert not [one for one in acme.charges() if one[0] == "FINALIZED"]
+    vendor.go(day(4, 2))
+    assert acme.bills() == [("FINALIZED", 30_000), ("FINALIZED", 20_000), ("FINALIZED", 10_000)]
+    assert acme.charges() == [("FINALIZED", 40_000)]
+    january = acme.bill(JAN)
+    assert by_type(january)["applied_commit_or_credit"] == -30_000  # shown, and not taken off
+    entries = ledger(acme.grant("promise"))
+    assert [(kind, amount) for kind, amount, _ in entries if kind != "TRUEUP"] == [
+        ("INITIAL_BALANCE", 100_000),
+        ("AUTOMATED_INVOICE_DEDUCTION", -30_000),
+        ("AUTOMATED_INVOICE_DEDUCTION", -20_000),
+        ("AUTOMATED_INVOICE_DEDUCTION", -10_000),
+    ]
+    assert [amount for kind, amount, _ in entries if kind == "TRUEUP"] == [-40_000]
+
+
+def test_a_promise_that_was_kept_costs_nothing_more(vendor: Vendor) -> None:
+    """500 dollars promised, 300 and 300 used: two bills of 300, and no true-up."""
+    calls, promise = vendor.usage_product("Calls", 100), vendor.product("Promise")
+    acme = vendor.customer()
+    acme.sign(JAN, MAR, commits=[postpaid(promise, 50_000, JAN, MAR, name="promise")])
+    for month in (1, 2):
+        vendor.go(day(month, 20))
+        acme.uses(calls, 300, day(month, 7))
+    vendor.go(day(3, 5))
+    assert acme.bills() == [("FINALIZED", 30_000), ("FINALIZED", 30_000)]
+    assert [total for _, total in acme.charges() if total] == []
+    assert sum(amount for _, amount, _ in ledger(acme.grant("promise"))) == 0
+
+
+def test_prepaid_goes_before_promised(vendor: Vendor) -> None:
+    """A credit of low priority still goes before a postpaid commit: 5,000 used, 2,000 given, 3,000 due and counted."""
+    calls, promise = vendor.usage_product("Calls", 100), vendor.product("Promise")
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        APR,
+        commits=[postpaid(promise, 10_000, JAN, APR, name="promise", priority=1)],
+        credits=[
+            {
+                "product_id": promise,
+                "name": "gift",
+                "priority": 99,
+                "access_schedule": access(2000, JAN, APR),
+            }
+        ],
+    )
+    vendor.go(day(1, 20))
+    acme.uses(calls, 50, day(1, 7))
+    assert acme.bill(JAN).total == 3000
+    assert acme.balances() == {"promise": 7000, "gift": 0}
+
+
+def test_half_of_what_is_left_rolls_over_at_renewal(vendor: Vendor) -> None:
+    """100,000 for the quarter, 30,000 used. Of the 70,000 left, half of the 100,000 rolls over: 50,000; 20,000 expire.
+
+    45,000 of April's usage are paid from it; 5,000 are left.
+    """
+    calls, commitment = vendor.usage_product("Calls", 100), vendor.product("Commitment")
+    acme = vendor.customer()
+    old = acme.sign(
+        JAN,
+        APR,
+        commits=[
+            prepaid(commitment, access(100_000, JAN, APR), name="commit", rollover_fraction=0.5)
+        ],
+    )
+    vendor.go(day(1, 20))
+    acme.uses(calls, 300, day(1, 7))
+    vendor.go(day(3, 20))
+    new = acme.sign(APR, NEXT_YEAR, transition={"type": "RENEWAL", "from_contract_id": old})
+    vendor.go(day(4, 2))
+    (rolled,) = [one for one in acme.grants().values() if one.contract and one.contract.id == new]
+    assert rolled.balance == 50_000
+    assert rolled.rolled_over_from.contract_id == old
+    (expired,) = [one for one in acme.grants().values() if one.contract.id == old]
+    assert sorted((kind, amount) for kind, amount, _ in ledger(expired)) == [
+        ("AUTOMATED_INVOICE_DEDUCTION", -30_000),
+        ("EXPIRATION", -20_000),
+        ("ROLLOVER", -50_000),
+        ("SEGMENT_START", 100_000),
+    ]
+    vendor.go(day(4, 20))
+    acme.uses(calls, 450, day(4, 7))
+    assert acme.bill(APR).total == 0
+    assert acme.net_balance() == 5000
+
+
+def test_a_ramped_commitment(vendor: Vendor) -> None:
+    """10,000 for January, 20,000 for February; 15,000 are used in each.
+
+    January: 5,000 over. February: 5,000 expire.
+    """
+    calls, commitment = vendor.usage_product("Calls", 100), vendor.product("Commitment")
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        MAR,
+        commits=[prepaid(commitment, ramp((10_000, JAN, FEB), (20_000, FEB, MAR)), name="ramp")],
+    )
+    assert acme.balances() == {"ramp": 10_000}
+    for month in (1, 2):
+        vendor.go(day(month, 20))
+        acme.uses(calls, 150, day(month, 7))
+    assert acme.balances() == {"ramp": 5000}
+    vendor.go(day(3, 5))
+    assert acme.bills() == [("FINALIZED", 5000), ("FINALIZED", 0)]
+    assert sorted(ledger(acme.grant("ramp"))) == [
+        ("AUTOMATED_INVOICE_DEDUCTION", -15_000, MAR),
+        ("AUTOMATED_INVOICE_DEDUCTION", -10_000, FEB),
+        ("EXPIRATION", -5000, MAR),
+        ("SEGMENT_START", 10_000, JAN),
+        ("SEGMENT_START", 20_000, FEB),
+    ]
+
+
+def test_a_year_paid_in_quarters(vendor: Vendor) -> None:
+    """120,000 to spend at once, billed in four: 30,000 in January, April, July and October."""
+    commitment = vendor.product("Commitment")
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        NEXT_YEAR,
+        commits=[
+            prepaid(
+                commitment,
+                access(120_000, JAN, NEXT_YEAR),
+                name="year",
+                invoice_schedule={
+                    "credit_type_id": USD,
+                    "recurring_schedule": {
+                        "starting_at": JAN,
+                        "ending_before": NEXT_YEAR,
+                        "frequency": "QUARTERLY",
+                        "amount_distribution": "DIVIDED",
+                        "amount": 120_000,
+                    },
+                },
+            )
+        ],
+    )
+    assert acme.balances() == {"year": 120_000}
+    assert acme.charges() == [("FINALIZED", 30_000)] + [("DRAFT", 30_000)] * 3
+    vendor.go(day(7, 1))
+    assert acme.charges() == [("FINALIZED", 30_000)] * 3 + [("DRAFT", 30_000)]
+
+
+def test_credits_of_a_custom_unit_come_before_dollars(vendor: Vendor) -> None:
+    """A query costs 3 credits, a credit 10 cents. 50 queries = 150 credits; 100 were given; 50 x 10 = 500 due."""
+    unit, queries = _priced_in_credits(vendor)
+    gift = vendor.product("Gift")
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        credits=[
+            {
+                "product_id": gift,
+                "name": "gift",
+                "access_schedule": access(100, JAN, APR, credit_type_id=unit),
+            }
+        ],
+    )
+    vendor.go(day(1, 20))
+    acme.uses(queries, 50, day(1, 7))
+    assert acme.bill(JAN).total == 500
+    assert acme.net_balance(credit_type_id=unit) == 0
+
+
+def test_credits_of_a_custom_unit_bought_for_dollars(vendor: Vendor) -> None:
+    """100 credits for 9 dollars. 20 queries = 60 credits: 900 cents were billed, 40 credits are left."""
+    unit, queries = _priced_in_credits(vendor)
+    commitment = vendor.product("Pack")
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        commits=[
+            prepaid(
+                commitment,
+                access(100, JAN, APR, credit_type_id=unit),
+                name="pack",
+                invoice_schedule=due((900, JAN)),
+            )
+        ],
+    )
+    vendor.go(day(1, 20))
+    acme.uses(queries, 20, day(1, 7))
+    assert acme.charges() == [("FINALIZED", 900)]
+    assert acme.bill(JAN).total == 0
+    assert acme.net_balance(credit_type_id=unit) == 40
+    assert acme.net_balance() == 0
+
+
+def _priced_in_credits(vendor: Vendor) -> tuple[str, str]:
+    unit = vendor.sdk.v1.pricing_units.create(name="Credits").data.id
+    vendor.card = vendor.sdk.v1.contracts.rate_cards.create(
+        name="Credits",
+        credit_type_conversions=[{"custom_credit_type_id": unit, "fiat_per_custom_credit": 10}],
+    ).data.id
+    queries = vendor.usage_product("Queries")
+    vendor.price(queries, price=3, credit_type_id=unit)
+    return unit, queries
+
+
+def test_a_thousand_free_calls(vendor: Vendor) -> None:
+    """Access by quantity: 1,000 of 1,500 calls are paid for, 500 x 2 = 1,000 due."""
+    calls, gift = vendor.usage_product("Calls", 2), vendor.product("Gift")
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        credits=[
+            {
+                "product_id": gift,
+                "name": "calls",
+                "access_schedule": {**access(1000, JAN, APR), "access_type": "QUANTITY"},
+                "applicable_product_ids": [calls],
+            }
+        ],
+    )
+    vendor.go(day(1, 20))
+    acme.uses(calls, 1500, day(1, 7))
+    assert acme.bill(JAN).total == 1000
+    assert acme.balances() == {"calls": 0}
+
+
+def recurring(product: str, amount: float, start: Any, **terms: Any) -> dict[str, Any]:
+    return {
+        "product_id": product,
+        "access_amount": {"credit_type_id": USD, "unit_price": amount, "quantity": 1},
+        "commit_duration": {"value": 1, "unit": "PERIODS"},
+        "priority": 1,
+        "starting_at": start,
+        **terms,
+    }
+
+
+def test_ten_dollars_a_month_use_it_or_lose_it(vendor: Vendor) -> None:
+    """1,000 each month: January uses 600, so 400 are lost; February uses 1,500, so 500 are due."""
+    calls, gift = vendor.usage_product("Calls", 100), vendor.product("Gift")
+    acme = vendor.customer()
+    acme.sign(JAN, recurring_credits=[recurring(gift, 1000, JAN, name="monthly")])
+    vendor.go(day(1, 20))
+    acme.uses(calls, 6, day(1, 7))
+    assert acme.net_balance() == 400
+    vendor.go(day(2, 20))
+    acme.uses(calls, 15, day(2, 7))
+    assert acme.bill(FEB).total == 500
+    vendor.go(day(3, 5))
+    assert acme.bills() == [("FINALIZED", 0), ("FINALIZED", 500), ("DRAFT", 0)]
+    children = sorted(
+        acme.grants().values(), key=lambda one: one.access_schedule.schedule_items[0].starting_at
+    )
+    assert [sorted((kind, amount) for kind, amount, _ in ledger(one)) for one in children] == [
+        [("AUTOMATED_INVOICE_DEDUCTION", -600), ("EXPIRATION", -400), ("SEGMENT_START", 1000)],
+        [("AUTOMATED_INVOICE_DEDUCTION", -1000), ("SEGMENT_START", 1000)],
+        [("SEGMENT_START", 1000)],
+    ]
+
+
+def test_a_pack_bought_every_month(vendor: Vendor) -> None:
+    """1,000 of balance for 800 each month, billed at its start."""
+    calls, commitment = vendor.usage_product("Calls", 100), vendor.product("Pack")
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        APR,
+        recurring_commits=[
+            recurring(
+                commitment,
+                1000,
+                JAN,
+                name="pack",
+                invoice_amount={"credit_type_id": USD, "unit_price": 800, "quantity": 1},
+            )
+        ],
+    )
+    assert [one for one in acme.charges() if one[0] == "FINALIZED"] == [("FINALIZED", 800)]
+    vendor.go(day(2, 20))
+    acme.uses(calls, 12, day(2, 7))
+    assert [one for one in acme.charges() if one[0] == "FINALIZED"] == [("FINALIZED", 800)] * 2
+    assert acme.bill(FEB).total == 200
+
+
+def test_a_monthly_credit_that_lives_for_two_months(vendor: Vendor) -> None:
+    """1,000 each month, good for two. January uses 200; February 1,700: 800 of January's go first, then 900."""
+    calls, gift = vendor.usage_product("Calls", 100), vendor.product("Gift")
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        recurring_credits=[
+            recurring(gift, 1000, JAN, commit_duration={"value": 2, "unit": "PERIODS"})
+        ],
+    )
+    vendor.go(day(1, 20))
+    acme.uses(calls, 2, day(1, 7))
+    vendor.go(day(2, 20))
+    acme.uses(calls, 17, day(2, 7))
+    assert acme.bill(FEB).total == 0
+    assert acme.net_balance() == 100
+    assert sorted(one.balance for one in acme.grants().values()) == [0, 100]
+
+
+@pytest.mark.parametrize(("proration", "amount"), [(None, 500), ("NONE", 1000), ("LAST", 1000)])
+def test_the_first_month_of_a_monthly_credit_is_cut(
+    april: Vendor, proration: str | None, amount: float
+) -> None:
+    """Signed on the 16th of April, half of the month: half of the 1,000, unless agreed otherwise."""
+    gift = april.product("Gift")
+    acme = april.customer()
+    april.go(day(4, 16))
+    terms = {} if proration is None else {"proration": proration}
+    acme.sign(day(4, 16), recurring_credits=[recurring(gift, 1000, day(4, 16), **terms)])
+    assert acme.net_balance() == amount
+    april.go(day(5, 2))
+    assert acme.net_balance() == 1000
+
+
+def test_a_customers_credit_pays_for_both_of_his_contracts(vendor: Vendor) -> None:
+    """3,000 of the customer, two contracts that each use 2,000: the one that starts first is paid first."""
+    calls, gift = vendor.usage_product("Calls", keys=["team"]), vendor.product("Gift")
+    vendor.price(calls, price=100)
+    acme = vendor.customer()
+    red, blue = (
+        acme.sign(
+            JAN if team == "red" else day(1, 2),
+            usage_filter={"group_key": "team", "group_values": [team], "starting_at": JAN},
+        )
+        for team in ("red", "blue")
+    )
+    acme.credit(gift, 3000, JAN, APR, name="gift")
+    vendor.go(day(1, 20))
+    for team in ("red", "blue"):
+        acme.uses(calls, 20, day(1, 7), team=team)
+    assert acme.bill(JAN, red).total == 0
+    assert acme.bill(day(1, 2), blue).total == 1000
+    assert acme.balances() == {"gift": 0}
+
+
+def test_a_customers_credit_for_one_contract_only(vendor: Vendor) -> None:
+    calls, gift = vendor.usage_product("Calls", keys=["team"]), vendor.product("Gift")
+    vendor.price(calls, price=100)
+    acme = vendor.customer()
+    red, blue = (
+        acme.sign(
+            JAN, usage_filter={"group_key": "team", "group_values": [team], "starting_at": JAN}
+        )
+        for team in ("red", "blue")
+    )
+    acme.credit(gift, 3000, JAN, APR, name="gift", applicable_contract_ids=[blue])
+    vendor.go(day(1, 20))
+    for team in ("red", "blue"):
+        acme.uses(calls, 20, day(1, 7), team=team)
+    assert (acme.bill(JAN, red).total, acme.bill(JAN, blue).total) == (2000, 0)
+    assert acme.balances() == {"gift": 1000}
+
+
+def test_a_correction_by_hand(vendor: Vendor) -> None:
+    """1,000 given, 500 added by hand, 300 taken: 1,200 pay for 15 calls at 100, 300 are due."""
+    calls, gift = vendor.usage_product("Calls", 100), vendor.product("Gift")
+    acme = vendor.customer()
+    contract = acme.sign(
+        JAN,
+        credits=[{"product_id": gift, "name": "gift", "access_schedule": access(1000, JAN, APR)}],
+    )
+    credit = acme.grant("gift")
+    segment = credit.access_schedule.schedule_items[0].id
+    for amount in (500, -300):
+        vendor.sdk.v1.contracts.add_manual_balance_entry(
+            id=credit.id,
+            customer_id=acme.id,
+            contract_id=contract,
+            segment_id=segment,
+            amount=amount,
+            reason="goodwill",
+        )
+    assert acme.net_balance() == 1200
+    vendor.go(day(1, 20))
+    acme.uses(calls, 15, day(1, 7))
+    assert acme.bill(JAN).total == 300
+    vendor.go(day(2, 2))
+    assert sorted((kind, amount) for kind, amount, _ in ledger(acme.grant("gift"))) == [
+        ("AUTOMATED_INVOICE_DEDUCTION", -1200),
+        ("MANUAL", -300),
+        ("MANUAL", 500),
+        ("SEGMENT_START", 1000),
+    ]
+
+
+def test_a_commitment_that_is_raised_later(vendor: Vendor) -> None:
+    """1,000 for January and February, raised to 2,500 on the 10th of January: a correcting entry of 1,500."""
+    commitment = vendor.product("Commitment")
+    acme = vendor.customer()
+    contract = acme.sign(JAN, commits=[prepaid(commitment, access(1000, JAN, MAR), name="commit")])
+    vendor.go(day(1, 10))
+    commit = acme.grant("commit")
+    acme.edit(
+        contract,
+        update_commits=[
+            {
+                "commit_id": commit.id,
+                "access_schedule": {
+                    "update_schedule_items": [
+                        {"id": commit.access_schedule.schedule_items[0].id, "amount": 2500}
+                    ]
+                },
+            }
+        ],
+    )
+    assert acme.net_balance() == 2500
+    assert sum(amount for _, amount, _ in ledger(acme.grant("commit"))) == 2500
+    assert [amount for _, amount, _ in ledger(acme.grant("commit"))] == [1000, 1500]
+
+
+def test_ending_early_the_rest_of_a_prepayment_expires(vendor: Vendor) -> None:
+    """10,000 until April; the contract ends in February with 3,000 used: 7,000 expire at its end."""
+    calls, commitment = vendor.usage_product("Calls", 100), vendor.product("Commitment")
+    acme = vendor.customer()
+    contract = acme.sign(
+        JAN, APR, commits=[prepaid(commitment, access(10_000, JAN, APR), name="commit")]
+    )
+    vendor.go(day(1, 20))
+    acme.uses(calls, 30, day(1, 7))
+    vendor.sdk.v1.contracts.update_end_date(
+        customer_id=acme.id, contract_id=contract, ending_before=FEB
+    )
+    vendor.go(day(2, 5))
+    assert sorted(ledger(acme.grant("commit"))) == [
+        ("AUTOMATED_INVOICE_DEDUCTION", -3000, FEB),
+        ("EXPIRATION", -7000, FEB),
+        ("SEGMENT_START", 10_000, JAN),
+    ]
+    assert acme.net_balance() == 0
+
+
+def test_ending_early_does_not_undo_a_promise(vendor: Vendor) -> None:
+    """10,000 promised until April; the contract ends in February with 3,000 used: 7,000 are still trued up."""
+    calls, promise = vendor.usage_product("Calls", 100), vendor.product("Promise")
+    acme = vendor.customer()
+    contract = acme.sign(JAN, APR, commits=[postpaid(promise, 10_000, JAN, APR, name="promise")])
+    vendor.go(day(1, 20))
+    acme.uses(calls, 30, day(1, 7))
+    vendor.sdk.v1.contracts.update_end_date(
+        customer_id=acme.id, contract_id=contract, ending_before=FEB
+    )
+    vendor.go(day(4, 5))
+    assert acme.bills() == [("FINALIZED", 3000)]
+    assert acme.charges() == [("FINALIZED", 7000)]
