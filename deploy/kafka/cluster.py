@@ -1,8 +1,9 @@
 """Apache Kafka on this machine, for development and tests: `make kafka`, `make kafka-stop`.
 
-Brokers of Apache Kafka as Maven Central has it (pom.xml beside this file pins the version), each broker and controller
-in one (KRaft), on loopback alone. Everything they keep is under .kafka/ of the checkout; `start` finds a running cluster
-and leaves it as it is. The standard library only: it runs before anything is installed.
+Brokers of Apache Kafka as Maven Central has it (pom.xml beside this file pins the version), each
+broker and controller in one (KRaft), on loopback alone. Everything they keep is under .kafka/ of
+the checkout; `start` finds a running cluster and leaves it as it is. The standard library only: it
+runs before anything is installed.
 """
 
 from __future__ import annotations
@@ -93,7 +94,9 @@ def start(number: int, brokers: int) -> None:
     if not configuration.is_file():
         place.mkdir(parents=True, exist_ok=True)
         configuration.write_text(properties(number, brokers, place / "log"))
-        run_java(place, "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(configuration))
+        run_java(
+            place, "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(configuration)
+        )
     with (place / "out").open("ab") as out:
         process = subprocess.Popen(
             java("kafka.Kafka", str(configuration)),

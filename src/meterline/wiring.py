@@ -19,6 +19,7 @@ from uuid import uuid4
 import psycopg
 import structlog
 
+from meterline.event_log import event_log
 from meterline.settings import Settings
 from meterline.stop_flag import StopFlag
 from meterline.store.migrate import migrate
@@ -46,16 +47,11 @@ def wall_clock() -> datetime:
 
 def prepare(settings: Settings) -> None:
     """Bring the database to this release: migrations, time partitions, the log's partitions. Idempotent."""
-    from meterline.log.postgres import create_partitions
-
     applied = migrate(settings.database_url)
     for migration in applied:
         logger.info("migration_applied", version=migration.version, name=migration.name)
     ensure_partitions(settings.database_url, wall_clock())
-    with psycopg.connect(
-        settings.database_url, autocommit=True, options="-c role=meterline_pipeline"
-    ) as connection:
-        create_partitions(connection, settings.log_partitions)
+    event_log(settings).create()
 
 
 @asynccontextmanager
@@ -64,15 +60,22 @@ async def open_api(settings: Settings) -> AsyncIterator[object]:
     from meterline.api.app import create_app
     from meterline.api.components import Components
     from meterline.api.ingest_door import IngestDoor
-    from meterline.log.postgres import PostgresLogWriter
     from meterline.store.database import Database
 
+    log = event_log(settings)
     async with (
         Database(settings.database_url, connections_max=settings.database_connections) as database,
-        PostgresLogWriter(settings.database_url) as log,
+        log.open_writer() as writer,
+        log.open_lookup() as records,
+        log.open_backlog() as backlog,
     ):
         components = Components(
-            database=database, log=log, records=log, clock=wall_clock, new_id=uuid4
+            database=database,
+            log=writer,
+            records=records,
+            backlog=backlog,
+            clock=wall_clock,
+            new_id=uuid4,
         )
         yield IngestDoor(create_app(components))
 
@@ -107,7 +110,6 @@ def run_serve(settings: Settings) -> None:
 
 def run_work(settings: Settings) -> None:
     """Metering: from the log to usage. Looks after the time partitions as well, for want of a better place."""
-    from meterline.log.postgres import PostgresLogReader
     from meterline.metering.worker import run_worker
     from meterline.stream.cycle import Pace
 
@@ -119,7 +121,7 @@ def run_work(settings: Settings) -> None:
     upkeep.start()
     run_worker(
         settings.database_url,
-        lambda: PostgresLogReader(settings.database_url),
+        event_log(settings).open_reader,
         new_id=uuid4,
         stopping=stop.is_set,
         pace=Pace(),
@@ -134,7 +136,8 @@ def run_rate(settings: Settings) -> None:
     gc.set_threshold(ALLOCATIONS_A_COLLECTION)
 
     async def rate(database: Database, stop: asyncio.Event) -> None:
-        await spend_stage.run(database, rater_id=uuid4(), clock=wall_clock, stop=stop)
+        async with event_log(settings).open_backlog() as backlog:
+            await spend_stage.run(database, backlog, rater_id=uuid4(), clock=wall_clock, stop=stop)
 
     _run_with_database(settings, rate)
 

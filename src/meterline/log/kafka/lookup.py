@@ -73,10 +73,12 @@ class KafkaRecordLookup:
             for partition, offset in offsets.items()
             if offset < ends.get(partition, 0)
         }
-        consumer.assign([
-            TopicPartition(self._topic.name, partition, offset)
-            for partition, offset in waiting.items()
-        ])
+        consumer.assign(
+            [
+                TopicPartition(self._topic.name, partition, offset)
+                for partition, offset in waiting.items()
+            ]
+        )
         found: dict[int, Record] = {}
         deadline = time.monotonic() + SECONDS_MAX
         while len(found) < len(waiting):
@@ -87,7 +89,8 @@ class KafkaRecordLookup:
                 continue
             if message.error() is not None:
                 raise Backpressure(f"Kafka cannot be read: {message.error()}")
-            found.setdefault(message.partition(), record_of(message))
+            record = record_of(message)
+            found.setdefault(record.partition, record)
         consumer.unassign()
         return found
 
@@ -95,7 +98,7 @@ class KafkaRecordLookup:
         if self._consumer is None:
             self._consumer = Consumer(
                 self._topic.client(
-                    **{
+                    {
                         "group.id": f"{self._topic.name}-lookup",
                         "enable.auto.commit": False,
                         "auto.offset.reset": "earliest",

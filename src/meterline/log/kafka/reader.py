@@ -65,7 +65,7 @@ class KafkaLogReader:
         self._admin = AdminClient(topic.client())
         self._consumer = Consumer(
             topic.client(
-                **{
+                {
                     "group.id": f"{topic.name}-readers",  # needed by the client; nothing is kept under it
                     "enable.auto.commit": False,
                     "enable.auto.offset.store": False,

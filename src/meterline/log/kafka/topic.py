@@ -7,7 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without saying so
+    AdminClient,
+    NewTopic,
+    OffsetSpec,
+)
 
 from meterline.stream.errors import Backpressure
 
@@ -22,6 +26,9 @@ TOPIC_SETTINGS = {
 }
 
 
+Setting = str | int | float | bool
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """A cluster and the topic in it.
@@ -33,7 +40,7 @@ class Topic:
     name: str = "meterline-events"
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def client(self, **settings: object) -> dict[str, object]:
+    def client(self, settings: Mapping[str, Setting] | None = None) -> dict[str, Setting]:
         """Return a client's settings. The operator's options go before ours, except what safety rests on."""
         return {
             "bootstrap.servers": self.bootstrap,
@@ -44,7 +51,7 @@ class Topic:
             "topic.metadata.refresh.interval.ms": 10_000,
             "log_level": 3,
             **self.options,
-            **settings,
+            **(settings or {}),
         }
 
 
@@ -69,7 +76,7 @@ def end_offsets(
     Asks the leaders; while a leader changes they say so, which is no outage yet. Raises Backpressure for one.
     """
     asked = range(count_partitions(admin, topic)) if partitions is None else partitions
-    latest = {TopicPartition(topic.name, one): OffsetSpec.latest() for one in asked}
+    latest = {TopicPartition(topic.name, one): OffsetSpec.latest() for one in asked}  # type: ignore[no-untyped-call]
     deadline = time.monotonic() + METADATA_SECONDS_MAX
     while latest:
         try:

@@ -14,7 +14,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def headers(record: NewRecord) -> list[tuple[str, bytes]]:
+def headers(record: NewRecord) -> list[tuple[str, str | bytes | None]]:
     """Return the headers of a record of ours."""
     return [
         (ENVIRONMENT, str(record.environment_id).encode()),

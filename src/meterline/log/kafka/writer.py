@@ -107,7 +107,7 @@ class KafkaLogWriter:
     def _new_producer(self) -> Producer:
         return Producer(
             self._topic.client(
-                **{
+                {
                     "enable.idempotence": True,
                     "acks": "all",
                     # Group commit has gathered already; waiting again would only add to every answer.
