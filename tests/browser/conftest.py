@@ -17,7 +17,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.support.platform import Platform
 
-from meterline.cli import apply, pricing_file
+from meterline.cli import apply
+from meterline.cli.catalogue import reading
 from meterline.cli.client import Endpoint, PlatformClient
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -154,7 +155,8 @@ def site(
     token = new_token(platform, name)
     (tmp_path / "prices.toml").write_text(PRICES)
     with PlatformClient(Endpoint(platform.url, token)) as client:
-        apply.load(client, pricing_file.read(tmp_path / "prices.toml"), now=datetime.now(UTC))
+        _, wanted = reading.read(tmp_path / "prices.toml")
+        apply.load(client, wanted)
     made = Site(platform, token, name, browser)
     yield made
     for context in made.contexts:

@@ -83,7 +83,7 @@ def demo(
 def _prepare(client: PlatformClient, traffic: Traffic, customers: int, hours: int) -> None:
     now = datetime.now(UTC)
     with console.status("Loading the sample catalogue …"):
-        created = apply.load(client, catalogue.pricing(customers), now=now)
+        created = apply.load(client, catalogue.pricing(customers))
     if created:
         console.print(
             "Created " + ", ".join(f"{n} {kind}" for kind, n in created.items()) + ".",

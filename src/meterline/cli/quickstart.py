@@ -1,6 +1,6 @@
 """`meterline quickstart FILE`: from somebody's own CSV to his customers' invoices, in one command.
 
-It writes nothing clever: a pricing file with one metric that sums the quantity column, one product,
+It writes nothing clever: a catalogue file with one metric that sums the quantity column, one product,
 one price and the customers found in the file. Then it does what `apply`, `ingest` and `invoice` do.
 `--save` keeps the file.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,8 @@ import typer
 
 from meterline import display
 from meterline.cli import apply, event_file, ingest, invoice
+from meterline.cli.catalogue.model import CatalogueFile, Metric, Product, Rate, RateCard
+from meterline.cli.catalogue.terms import Customer
 from meterline.cli.client import (
     CommandError,
     DataDirOption,
@@ -28,7 +31,6 @@ from meterline.cli.client import (
     speaks_plainly,
 )
 from meterline.cli.event_file import Mapping
-from meterline.cli.pricing_file import Customer, Metric, PricingFile, Product, Rate, RateCard
 
 CUSTOMERS_MAX = 1_000
 INVOICES_SHOWN = 3
@@ -59,7 +61,7 @@ def quickstart(
         bool, typer.Option("--keep-times", help="Do not move the newest event to now.")
     ] = False,
     save: Annotated[
-        Path | None, typer.Option("--save", help="Keep the pricing file (JSON) here.")
+        Path | None, typer.Option("--save", help="Keep the catalogue file (JSON) here.")
     ] = None,
     url: UrlOption = None,
     token: TokenOption = None,
@@ -79,7 +81,7 @@ def quickstart(
     if save:
         save.write_bytes(msgspec.json.format(msgspec.json.encode(wanted)) + b"\n")
     with connect(url, token, data_dir) as client:
-        apply.load(client, wanted, now=now)
+        apply.load(client, wanted)
         lines = event_file.read(file, mapping, now=now, shift=shift)
         sent = ingest.send(client, lines, total=event_file.count_lines(file))
         typer.echo(f"{sent:,} events of {len(wanted.customers)} customers sent.\n")
@@ -100,7 +102,7 @@ def pricing(
     price: tuple[str, int],
     group: str | None,
     now: datetime,
-) -> PricingFile:
+) -> CatalogueFile:
     """Return the catalogue that prices `quantity` for every customer of the file."""
     name = f"{file.stem}: {quantity}"
     groups = [group] if group else []
@@ -110,8 +112,10 @@ def pricing(
         raise CommandError(f"{file} has no rows")
     if len(customers) > CUSTOMERS_MAX:
         raise CommandError(f"{len(customers):,} customers: load more than {CUSTOMERS_MAX:,} by API")
-    card = RateCard(name=name, rates=[Rate(product=name, usd=price[0], per=price[1])])
-    return PricingFile(
+    card = RateCard(
+        name=name, rates=[Rate(product=name, usd=_dollars(price[0]), per=Decimal(price[1]))]
+    )
+    return CatalogueFile(
         metrics=[
             Metric(
                 name=name,
@@ -126,6 +130,13 @@ def pricing(
             Customer(name=alias, ingest_aliases=[alias], rate_card=name) for alias in customers
         ],
     )
+
+
+def _dollars(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise CommandError(f"--price {text!r} is not a number of dollars") from None
 
 
 def wait_until_metered(client: PlatformClient) -> None:

@@ -1,17 +1,21 @@
-"""The sample catalogue as a pricing file: list prices of LLM models, a few hundred customers."""
+"""The sample catalogue as a catalogue file: list prices of LLM models, a few hundred customers."""
 
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from importlib.resources import files
 from itertools import product
 
-from meterline.cli.pricing_file import Customer, Metric, PricingFile, Product, Rate, RateCard, Tier
+from meterline.cli.catalogue.model import CatalogueFile, Metric, Product, Rate, RateCard
+from meterline.cli.catalogue.prices import Tier
+from meterline.cli.catalogue.terms import Customer
 
 EVENT_TYPE = "llm.completion"
 GROUP_KEY = ["model", "region"]
 RATE_CARD = "List prices"
-TOKENS_A_PRICE = 1_000_000
+TOKENS_A_PRICE = Decimal(1_000_000)
+REQUESTS_A_PRICE = Decimal(10_000)
 
 # Product name, property of the event, and its price in the list. Property and metric share the
 # product's name.
@@ -22,9 +26,9 @@ TOKEN_PRODUCTS = (
 )
 REQUESTS = "Requests"
 REQUEST_TIERS = [
-    Tier(usd="0", size=100_000),
-    Tier(usd="0.40", size=1_000_000),
-    Tier(usd="0.25"),
+    Tier(usd=Decimal(0), size=Decimal(100_000)),
+    Tier(usd=Decimal("0.40"), size=Decimal(1_000_000)),
+    Tier(usd=Decimal("0.25")),
 ]
 
 FIRST_WORDS = (
@@ -57,7 +61,7 @@ def alias(name: str) -> str:
     return name.lower().replace(" ", "-")
 
 
-def pricing(customers: int) -> PricingFile:
+def pricing(customers: int) -> CatalogueFile:
     """Return the whole sample catalogue with `customers` customers, each on the list prices."""
     metrics = [
         Metric(name=name, sum=key, event_types=[EVENT_TYPE], group_keys=[GROUP_KEY, ["model"]])
@@ -72,7 +76,7 @@ def pricing(customers: int) -> PricingFile:
     rates = [
         Rate(
             product=name,
-            usd=prices[kind],
+            usd=Decimal(prices[kind]),
             per=TOKENS_A_PRICE,
             group={"model": model, "region": region},
         )
@@ -80,8 +84,8 @@ def pricing(customers: int) -> PricingFile:
         for model, regions in models().items()
         for region, prices in regions.items()
     ]
-    rates.append(Rate(product=REQUESTS, tiers=REQUEST_TIERS, per=10_000))
-    return PricingFile(
+    rates.append(Rate(product=REQUESTS, tiers=REQUEST_TIERS, per=REQUESTS_A_PRICE))
+    return CatalogueFile(
         metrics=metrics,
         products=products,
         rate_cards=[RateCard(name=RATE_CARD, rates=rates)],

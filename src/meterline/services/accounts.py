@@ -16,7 +16,12 @@ from meterline.core.period import Period
 from meterline.core.rating import PriceList, RatePlan, rate_plan
 from meterline.core.usage import UsageBook
 from meterline.services import products
-from meterline.services.catalogue import load_contracts, load_customer_keys, load_price_lists
+from meterline.services.catalogue import (
+    load_contracts,
+    load_customer_keys,
+    load_price_lists,
+    overridden_products,
+)
 from meterline.services.usage import period_parts
 from meterline.services.windows import Cuts
 from meterline.store import environments, grants, invoices, ledger
@@ -135,16 +140,6 @@ def _cards_of(contracts: Iterable[Contract]) -> dict[UUID, set[UUID]]:
         if contract.rate_card_id is not None:
             cards[contract.rate_card_id].update(overridden_products(contract))
     return cards
-
-
-def overridden_products(contract: Contract) -> set[UUID]:
-    """Return the products that a contract's overrides name: the card may not have them."""
-    return {
-        specifier.product_id
-        for override in contract.overrides
-        for specifier in override.specifiers
-        if specifier.product_id is not None
-    }
 
 
 def _named_products(contracts: Iterable[Contract], held: Iterable[Iterable[Grant]]) -> set[UUID]:

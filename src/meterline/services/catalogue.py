@@ -26,6 +26,7 @@ __all__ = [
     "load_price_lists",
     "load_rate_plan_inputs",
     "load_rates",
+    "overridden_products",
 ]
 
 
@@ -103,3 +104,13 @@ async def load_contracts(
     for row in await contract_store.select_of_customers(connection, list(set(customer_ids))):
         found[row["customer_id"]].append(contract_store.contract_of(row))
     return dict(found)
+
+
+def overridden_products(contract: Contract) -> set[UUID]:
+    """Return the products that a contract's overrides name: the card may not have them."""
+    return {
+        specifier.product_id
+        for override in contract.overrides
+        for specifier in override.specifiers
+        if specifier.product_id is not None
+    }

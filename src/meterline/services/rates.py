@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from meterline.core.catalogue import Product, ProductType, Rate, RateTerms, RateType
-from meterline.core.catalogue_rules import rate_issues, terms_issues
+from meterline.core.catalogue import Product, Rate, RateTerms
+from meterline.core.catalogue_rules import rate_issues
 from meterline.core.errors import Invalid, require
 from meterline.core.period import Period
 from meterline.core.rating import rate_at, rate_segments
@@ -190,7 +190,8 @@ async def _checked(
         product = sold.get(one.product_id)
         if product is None:
             raise Invalid(f"{place}product_id", f"names no product: {one.product_id}")
-        _refuse_unrated(place, one, product)
+        if product.archived_at is not None:
+            raise Invalid(f"{place}product_id", "is archived")
         unit_id = one.credit_type_id or card.fiat_credit_type.id
         if unit_id not in units:
             raise Invalid(f"{place}credit_type_id", "names no credit type")
@@ -205,29 +206,12 @@ async def _checked(
             terms=one.terms,
             pricing_group_values=one.pricing_group_values,
             commit_terms=one.commit_terms,
+            billing_frequency=one.billing_frequency,
         )
         issues = rate_issues(rate, product, card)
-        if one.commit_terms is not None:
-            wrong = terms_issues(one.commit_terms)
-            issues += [issue._replace(field=f"commit_rate.{issue.field}") for issue in wrong]
         require(issue._replace(field=f"{place}{issue.field}") for issue in issues)
         rates.append(rate)
     return rates
-
-
-def _refuse_unrated(place: str, new: NewRate, product: Product) -> None:
-    """Raise Invalid for what would be kept and never billed."""
-    if product.archived_at is not None:
-        raise Invalid(f"{place}product_id", "is archived")
-    if product.type is not ProductType.USAGE:
-        raise Invalid(
-            f"{place}product_id", f"rates of {product.type} products are not supported yet"
-        )
-    for field, terms in (("rate_type", new.terms), ("commit_rate.rate_type", new.commit_terms)):
-        if terms is not None and terms.rate_type not in (RateType.FLAT, RateType.TIERED):
-            raise Invalid(f"{place}{field}", f"{terms.rate_type} is not supported yet")
-    if new.billing_frequency is not None:
-        raise Invalid(f"{place}billing_frequency", "belongs to subscriptions, not supported yet")
 
 
 def _rate_key(rate: Rate) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ docs/decisions/0010-spend-stage.md. Whoever uses it drops what changed *before* 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -15,7 +15,12 @@ from uuid import UUID
 from meterline.core.contract import Contract
 from meterline.core.period import Period, hour_index, hour_start
 from meterline.metering.series import ingest_key_hash
-from meterline.services.catalogue import customers_of_keys, load_contracts, load_customer_keys
+from meterline.services.catalogue import (
+    customers_of_keys,
+    load_contracts,
+    load_customer_keys,
+    overridden_products,
+)
 from meterline.services.spend_prices import Prices, Tariff
 from meterline.store.database import Connection
 
@@ -42,7 +47,8 @@ class Account:
     keys: tuple[str, ...]
     prefixes: tuple[bytes, ...]
     contracts: tuple[tuple[str, Contract], ...]
-    rate_card_ids: frozenset[UUID]
+    # The rate cards of those, each with the products that overrides price beside it.
+    rate_cards: Mapping[UUID, frozenset[UUID]]
     # The bills of the stretch first_hour <= hour < end_hour, in which no billing period begins or ends.
     first_hour: int = 0
     end_hour: int = 0
@@ -137,8 +143,17 @@ class Accounts:
             tuple(keys),
             tuple(ingest_key_hash(self._environment_id, key) for key in keys),
             tuple((str(contract.id), contract) for contract in priced),
-            frozenset(one.rate_card_id for one in priced if one.rate_card_id is not None),
+            _rate_cards(priced),
         )
+
+
+def _rate_cards(contracts: Iterable[Contract]) -> dict[UUID, frozenset[UUID]]:
+    cards: dict[UUID, frozenset[UUID]] = {}
+    for contract in contracts:
+        if contract.rate_card_id is not None:
+            also = cards.get(contract.rate_card_id, frozenset())
+            cards[contract.rate_card_id] = also | overridden_products(contract)
+    return cards
 
 
 def _periods(contract: Contract, span: Period) -> list[Period]:

@@ -330,7 +330,10 @@ async def _rate(
     """Rate the customers of these keys and return the keys that are no customer's."""
     keys = [one.ingest_key for one in touched]
     accounts = await environment.accounts.resolve(connection, keys)
-    cards = set[UUID]().union(*(account.rate_card_ids for account in accounts.values()))
+    cards: dict[UUID, frozenset[UUID]] = {}
+    for owner in accounts.values():
+        for rate_card_id, also in owner.rate_cards.items():
+            cards[rate_card_id] = cards.get(rate_card_id, also) | also
     if cards:
         await environment.prices.refresh(connection, cards)
     work: dict[Tariff, dict[Account, set[str]]] = defaultdict(lambda: defaultdict(set))

@@ -15,10 +15,9 @@ from meterline.core.catalogue import (
     Rate,
     RateCard,
     RateTerms,
-    RateType,
-    Tier,
 )
 from meterline.core.money import CreditType
+from meterline.store.codec import from_json, jsonb
 from meterline.store.database import Connection, Row
 
 INSERT = """
@@ -169,9 +168,11 @@ def rate_of(row: Row, credit_types: Mapping[UUID, CreditType]) -> Rate:
         else row["ending_before"].astimezone(UTC),
         entitled=row["entitled"],
         credit_type=credit_types[row["credit_type_id"]],
-        terms=_terms_of(row["terms"]),
+        terms=from_json(RateTerms, row["terms"]),
         pricing_group_values=row["pricing_group_values"],
-        commit_terms=None if row["commit_terms"] is None else _terms_of(row["commit_terms"]),
+        commit_terms=None
+        if row["commit_terms"] is None
+        else from_json(RateTerms, row["commit_terms"]),
         billing_frequency=row["billing_frequency"],
     )
 
@@ -186,33 +187,7 @@ def _rate_values(rate_card_id: UUID, rate: Rate, now: datetime) -> dict[str, Any
         "starting_at": rate.starting_at,
         "ending_before": rate.ending_before,
         "credit_type_id": rate.credit_type.id,
-        "terms": Jsonb(_terms_fields(rate.terms)),
-        "commit_terms": None
-        if rate.commit_terms is None
-        else Jsonb(_terms_fields(rate.commit_terms)),
+        "terms": jsonb(rate.terms),
+        "commit_terms": None if rate.commit_terms is None else jsonb(rate.commit_terms),
         "now": now,
     }
-
-
-def _terms_fields(terms: RateTerms) -> dict[str, Any]:
-    return {
-        "rate_type": terms.rate_type,
-        "price": _text(terms.price),
-        "tiers": [{"price": _text(one.price), "size": _text(one.size)} for one in terms.tiers],
-    }
-
-
-def _terms_of(fields: Mapping[str, Any]) -> RateTerms:
-    return RateTerms(
-        RateType(fields["rate_type"]),
-        _number(fields["price"]),
-        tuple(Tier(Decimal(one["price"]), _number(one["size"])) for one in fields["tiers"]),
-    )
-
-
-def _text(number: Decimal | None) -> str | None:
-    return None if number is None else str(number)
-
-
-def _number(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)

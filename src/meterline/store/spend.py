@@ -6,7 +6,7 @@ looks at each element would cost more than PostgreSQL does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -102,6 +102,11 @@ SELECT c.rate_card_id,
                SELECT r.product_id FROM rate r
                 WHERE r.environment_id = c.environment_id AND r.rate_card_id = c.rate_card_id)) AS versions
   FROM rate_card c WHERE c.environment_id = current_environment() AND c.rate_card_id = ANY (%s::uuid[])
+"""
+
+_PRODUCT_VERSIONS = """
+SELECT product_id, count(*) AS versions FROM product_version
+ WHERE environment_id = current_environment() AND product_id = ANY (%s::uuid[]) GROUP BY product_id
 """
 
 _UNRATED = """
@@ -216,11 +221,25 @@ async def drop_stale(
 
 
 async def price_versions(
-    connection: Connection, rate_card_ids: Iterable[UUID]
+    connection: Connection, rate_cards: Mapping[UUID, Collection[UUID]]
 ) -> dict[UUID, PriceVersion]:
-    """The version of each card's prices, which is another after every change of them."""
-    cursor = await connection.execute(_PRICE_VERSIONS, [list(rate_card_ids)])
-    return {row["rate_card_id"]: (row["rates"], row["versions"]) for row in await cursor.fetchall()}
+    """The version of each card's prices, which is another after every change of them.
+
+    `rate_cards`: with each the further products it is to be a version of.
+    """
+    cursor = await connection.execute(_PRICE_VERSIONS, [list(rate_cards)])
+    found = {
+        row["rate_card_id"]: (row["rates"], row["versions"]) for row in await cursor.fetchall()
+    }
+    further = set[UUID]().union(*rate_cards.values())
+    if not further:
+        return found
+    cursor = await connection.execute(_PRODUCT_VERSIONS, [list(further)])
+    counts = {row["product_id"]: row["versions"] for row in await cursor.fetchall()}
+    return {
+        rate_card_id: (rates, versions + sum(counts[one] for one in rate_cards[rate_card_id]))
+        for rate_card_id, (rates, versions) in found.items()
+    }
 
 
 async def unrated_keys(connection: Connection, limit: int | None) -> list[str]:

@@ -27,7 +27,8 @@ INSERT_PRODUCT = """
     INSERT INTO usage_touch (environment_id, ingest_keys, events, appended_at)
     SELECT current_environment(), keys, array_fill(0, ARRAY[cardinality(keys)]), now()
     FROM (SELECT array_agg(DISTINCT customer_id::text) AS keys FROM contract
-          WHERE rate_card_id IN (SELECT rate_card_id FROM rate WHERE product_id = %s)
+          WHERE (rate_card_id IN (SELECT rate_card_id FROM rate WHERE product_id = %(product_id)s)
+                 OR terms->'overrides' @? %(overridden)s)
             AND archived_at IS NULL) touched
     WHERE cardinality(keys) > 0
 """
@@ -44,5 +45,7 @@ async def customers_of_rate_card(connection: Connection, rate_card_id: UUID) -> 
 
 
 async def customers_of_product(connection: Connection, product_id: UUID) -> None:
-    """And of every customer with a contract on a card that prices the product."""
-    await connection.execute(INSERT_PRODUCT, (product_id,))
+    """And of every customer with a contract on a card that prices the product, or that overrides its price."""
+    overridden = f'$[*].specifiers[*].product_id ? (@ == "{product_id}")'
+    values = {"product_id": product_id, "overridden": overridden}
+    await connection.execute(INSERT_PRODUCT, values)

@@ -262,7 +262,8 @@ def test_what_would_be_billed_wrongly_is_refused(
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"rate_type": "PERCENTAGE"}, "rate_type"),
+        ({"rate_type": "PERCENTAGE", "price": 1.5}, "price"),
+        ({"rate_type": "SUBSCRIPTION"}, "rate_type"),
         ({"rate_type": "nonsense"}, "rate_type"),
         ({"price": None}, "price"),
         ({"price": -1}, "price"),
@@ -275,6 +276,23 @@ def test_what_would_be_billed_wrongly_is_refused(
         ({"credit_type_id": str(uuid4())}, "credit_type_id"),
         ({"rate_type": "TIERED", "price": None, "tiers": [{"price": 1, "size": 5}]}, "tiers[0]"),
         ({"commit_rate": {"rate_type": "FLAT"}}, "commit_rate.price"),
+        ({"commit_rate": {"rate_type": "CUSTOM"}}, "commit_rate.rate_type"),
+        ({"quantity": 3}, "quantity"),
+        ({"price": int("9" * 40)}, "price"),
+        ({"rate_type": "CUSTOM", "price": None}, "custom_rate"),
+        ({"rate_type": "CUSTOM", "custom_rate": {"model": "FLAT", "price": 1}}, "price"),
+        (
+            {"rate_type": "CUSTOM", "price": None, "custom_rate": {"model": "X"}},
+            "custom_rate.model",
+        ),
+        (
+            {"rate_type": "CUSTOM", "price": None, "custom_rate": {"model": "FLAT", "prize": 1}},
+            "custom_rate",
+        ),
+        (
+            {"rate_type": "CUSTOM", "price": None, "custom_rate": {"model": "PACKAGE", "price": 1}},
+            "custom_rate.package_size",
+        ),
     ],
 )
 def test_bad_rates_name_the_field(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
@@ -15,6 +16,7 @@ import pytest
 from metronome import Metronome
 from tests.integration.api.conftest import Service, Unique
 from tests.integration.api.test_sdk import a_product
+from tests.support.roles import running_role
 from tests.support.usage_rows import Observation, write
 
 from meterline.core.metric import Aggregation, BillableMetric
@@ -53,6 +55,13 @@ class Sandbox:
                 await write(connection, self.environment_id, seen)
 
         self.on_database(metered)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def metering(service: Service, short_dir: Path) -> Iterator[None]:
+    """A worker: the clock does not move past events that wait to be metered."""
+    with running_role("work", service.database_url, short_dir):
+        yield
 
 
 @pytest.fixture

@@ -120,8 +120,8 @@ def test_prices_usage_and_invoice_from_files(
     run: Run, endpoint: tuple[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "prices.toml").write_text(PRICES)
-    created = json.loads(run("apply", "prices.toml", "--json").stdout)
-    assert created == {
+    done = json.loads(run("apply", "prices.toml", "--yes", "--json").stdout)
+    assert done["created"] == {
         "metrics": 1,
         "products": 1,
         "rate cards": 1,
@@ -156,18 +156,19 @@ def test_prices_usage_and_invoice_from_files(
 
 def test_a_changed_price_is_a_new_rate(run: Run, tmp_path: Path) -> None:
     (tmp_path / "prices.toml").write_text(PRICES)
-    run("apply", "prices.toml")
+    run("apply", "prices.toml", "--yes")
     (tmp_path / "prices.toml").write_text(PRICES.replace('"2.50"', '"3.00"'))
-    assert json.loads(run("apply", "prices.toml", "--json").stdout) == {"rates": 1}
+    changed = json.loads(run("apply", "prices.toml", "--yes", "--json").stdout)
+    assert (changed["created"], changed["changed"]) == ({}, {"rates": 1})
     assert "nothing to do" in run("apply", "prices.toml").stdout
 
 
 def test_a_metric_cannot_change(run: Run, tmp_path: Path) -> None:
     (tmp_path / "prices.toml").write_text(PRICES)
-    run("apply", "prices.toml")
+    run("apply", "prices.toml", "--yes")
     (tmp_path / "prices.toml").write_text(PRICES.replace('sum = "tokens"', 'max = "tokens"'))
     refused = run("apply", "prices.toml", code=EXIT_REFUSED)
-    assert "metrics cannot change" in " ".join(refused.stderr.split())
+    assert "metrics cannot change" in " ".join(refused.stdout.split())
 
 
 def test_a_refused_event_names_its_line(run: Run, tmp_path: Path) -> None:
@@ -225,7 +226,7 @@ rates = [
 ]
 """
     )
-    run("apply", "prices.toml")
+    run("apply", "prices.toml", "--yes")
     words = ["ingest", "trace.csv", "--customer", "=code", "--event-type", "=request"]
     for _ in range(2):
         run(*words, "--timestamp", "TIMESTAMP", "--shift-to-now")

@@ -88,6 +88,7 @@ def test_a_line_says_all_that_made_it() -> None:
         pricing_group_values={"region": "eu"},
         presentation_group_values={"user": None, "model": "m1"},
         tier=TierPosition(1, Decimal(0), Decimal(10)),
+        list_price=tiered(("2.50", "10"), ("2", None)),
     )
     assert second.tier == TierPosition(2, Decimal(10), None)
     assert (second.quantity, second.total) == (2, 4)

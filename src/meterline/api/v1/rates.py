@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
+from meterline.api.rate_shapes import (
+    CommitRateBody,
+    CommitRateReply,
+    TermsBody,
+    TermsReply,
+    commit_rate_reply,
+    commit_rate_terms,
+    rate_terms,
+    terms_fields,
+)
 from meterline.api.requests import (
     Body,
     IdReply,
@@ -23,26 +31,27 @@ from meterline.api.requests import (
 )
 from meterline.api.v1.rate_cards import PATH, CreditTypeRef, credit_type_ref
 from meterline.api.wire import post
-from meterline.core.catalogue import Rate, RateTerms, RateType, Tier
-from meterline.core.decimals import plain
+from meterline.core.catalogue import Rate
 from meterline.core.errors import Invalid
 from meterline.core.period import Frequency
 from meterline.services import rates
 from meterline.services.workspace import Workspace
 
+__all__ = [
+    "CommitRateReply",
+    "RateReply",
+    "SelectorBody",
+    "TermsBody",
+    "commit_rate_reply",
+    "rate_reply",
+    "rate_terms",
+    "routes",
+    "selectors",
+    "terms_fields",
+]
 
-class TierBody(Body):
-    price: Decimal
-    size: Decimal | None = None
 
-
-class CommitRateBody(Body):
-    rate_type: str
-    price: Decimal | None = None
-    tiers: list[TierBody] | None = None
-
-
-class RateBody(CommitRateBody, kw_only=True):
+class RateBody(TermsBody, kw_only=True):
     product_id: UUID
     starting_at: Instant
     entitled: bool
@@ -50,10 +59,7 @@ class RateBody(CommitRateBody, kw_only=True):
     billing_frequency: str | None = None
     commit_rate: CommitRateBody | None = None
     credit_type_id: UUID | None = None
-    custom_rate: dict[str, Any] | None = None
-    is_prorated: bool | None = None
     pricing_group_values: dict[str, str] | None = None
-    quantity: Decimal | None = None
 
 
 class AddRate(RateBody, kw_only=True):
@@ -86,18 +92,7 @@ class GetRateSchedule(Body):
     selectors: list[SelectorBody] | None = None
 
 
-class TierReply(Reply):
-    price: Decimal
-    size: Decimal | None = None
-
-
-class CommitRateReply(Reply):
-    rate_type: str
-    price: Decimal | None = None
-    tiers: list[TierReply] | None = None
-
-
-class RateReply(CommitRateReply):
+class RateReply(TermsReply):
     credit_type: CreditTypeRef | None = None
     pricing_group_values: dict[str, str] | None = None
 
@@ -134,7 +129,7 @@ async def add_rate(workspace: Workspace, data: AddRate) -> AddRateReply:
     """Price a product from an hour on."""
     (rate,) = await rates.add(workspace, data.rate_card_id, [_new_rate("", data)])
     shown = AddedRate(
-        **_terms_fields(rate.terms),
+        **terms_fields(rate.terms),
         credit_type=credit_type_ref(rate.credit_type),
         pricing_group_values=dict(rate.pricing_group_values) or None,
         commit_rate=commit_rate_reply(rate),
@@ -208,17 +203,10 @@ def selectors(given: Sequence[SelectorBody] | None) -> list[rates.RateSelector]:
 def rate_reply(rate: Rate) -> RateReply:
     """A rate as rows show it."""
     return RateReply(
-        **_terms_fields(rate.terms),
+        **terms_fields(rate.terms),
         credit_type=credit_type_ref(rate.credit_type),
         pricing_group_values=dict(rate.pricing_group_values) or None,
     )
-
-
-def commit_rate_reply(rate: Rate) -> CommitRateReply | None:
-    """The price while a commit pays."""
-    if rate.commit_terms is None:
-        return None
-    return CommitRateReply(**_terms_fields(rate.commit_terms))
 
 
 def _row(row: rates.RateRow) -> RateRowReply:
@@ -233,46 +221,25 @@ def _row(row: rates.RateRow) -> RateRowReply:
         ending_before=row.ending_before,
         pricing_group_values=dict(row.rate.pricing_group_values) or None,
         commit_rate=commit_rate_reply(row.rate),
+        billing_frequency=row.rate.billing_frequency,
     )
 
 
 def _new_rate(place: str, data: RateBody) -> rates.NewRate:
-    for name in ("custom_rate", "is_prorated", "quantity"):
-        if getattr(data, name) is not None:
-            raise Invalid(f"{place}{name}", "is not supported yet")
-    frequency = data.billing_frequency
+    commit, frequency = data.commit_rate, data.billing_frequency
     return rates.NewRate(
         product_id=data.product_id,
         starting_at=instant(f"{place}starting_at", data.starting_at),
         ending_before=optional_instant(f"{place}ending_before", data.ending_before),
         entitled=data.entitled,
-        terms=_terms(place, data),
+        terms=rate_terms(place, data),
         pricing_group_values=data.pricing_group_values or {},
         credit_type_id=data.credit_type_id,
-        commit_terms=None
-        if data.commit_rate is None
-        else _terms(f"{place}commit_rate.", data.commit_rate),
+        commit_terms=None if commit is None else commit_rate_terms(f"{place}commit_rate.", commit),
         billing_frequency=None
         if frequency is None
         else member(f"{place}billing_frequency", Frequency, frequency),
     )
-
-
-def _terms(place: str, data: CommitRateBody) -> RateTerms:
-    tiers = tuple(Tier(one.price, one.size) for one in data.tiers or ())
-    return RateTerms(member(f"{place}rate_type", RateType, data.rate_type), data.price, tiers)
-
-
-def _terms_fields(terms: RateTerms) -> dict[str, Any]:
-    return {
-        "rate_type": terms.rate_type,
-        "price": None if terms.price is None else plain(terms.price),
-        "tiers": [
-            TierReply(price=plain(one.price), size=None if one.size is None else plain(one.size))
-            for one in terms.tiers
-        ]
-        or None,
-    }
 
 
 routes = [add_rate, add_rates, get_rates, get_rate_schedule]

@@ -8,7 +8,7 @@ from meterline.core.invoice.document import (
     LineItem,
     LineType,
 )
-from meterline.core.invoice.usage_invoice import draft_invoice, invoice_of
+from meterline.core.invoice.usage_invoice import UsageTerms, draft_invoice, usage_invoice
 
 __all__ = [
     "AppliedGrant",
@@ -17,6 +17,7 @@ __all__ = [
     "InvoiceType",
     "LineItem",
     "LineType",
+    "UsageTerms",
     "draft_invoice",
-    "invoice_of",
+    "usage_invoice",
 ]

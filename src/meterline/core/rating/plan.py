@@ -89,9 +89,11 @@ class ConditionalPrice:
             return False
         if specifier is None or not (specifier.grant_ids or specifier.recurring_grant_ids):
             return True
+        made_by = grant.recurring_grant_id
         return (
             grant.id in specifier.grant_ids
-            or grant.recurring_grant_id in specifier.recurring_grant_ids
+            or made_by in specifier.grant_ids
+            or made_by in specifier.recurring_grant_ids
         )
 
 

@@ -1,0 +1,241 @@
+"""The differences between customers, contracts and grants in a file and on a platform.
+
+A contract's parts are known by name. A part that is missing is added by an edit; its end, name and payment terms change
+by one too. A part that is there with other terms is not changed: what was sold under it may be invoiced already, so
+that takes an edit that says how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from meterline.cli.catalogue.amounts import timestamp
+from meterline.cli.catalogue.bodies import instant_text
+from meterline.cli.catalogue.contract_bodies import PARTS, Body, TermWriter
+from meterline.cli.catalogue.differences import Action, Difference
+from meterline.cli.catalogue.likeness import unlike
+from meterline.cli.catalogue.model import CatalogueFile
+from meterline.cli.catalogue.platform import Found, Row, contract_of
+from meterline.cli.catalogue.rate_comparison import months_ago
+from meterline.cli.catalogue.requests import Key, Ref, Request, resolved
+from meterline.cli.catalogue.source import Place, Source
+from meterline.cli.catalogue.terms import Contract, Customer, Grant
+
+# A customer's own grants need one; those of contracts do without.
+GRANT_PRIORITY = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """Where a contract stands: its customer and its place in the file."""
+
+    source: Source
+    customer: str
+    place: Place
+    found: Found
+
+    @property
+    def owner(self) -> Ref:
+        """The customer's id."""
+        return Ref("customer", self.customer)
+
+
+def customer_differences(
+    source: Source, wanted: CatalogueFile, customer: Customer, place: Place, found: Found
+) -> Iterator[Difference]:
+    """Yield what is to be done for a customer, his contracts and his own grants."""
+    yield from _customer(customer, place, found)
+    site = _Site(source, customer.name, place, found)
+    if customer.rate_card is not None:
+        yield from _short_contract(customer, site)
+    currencies = {card.name: card.currency for card in wanted.rate_cards}
+    seen: set[str] = set()
+    for number, contract in enumerate(customer.contracts):
+        at = (*place, "contracts", number)
+        if contract.name in seen:
+            raise source.fault((*at, "name"), f"{contract.name!r} is given twice")
+        seen.add(contract.name)
+        writer = TermWriter(source, currencies.get(contract.rate_card or "", "USD"))
+        yield from _contract(writer, contract, _Site(source, customer.name, at, found))
+    for kind in ("commit", "credit"):
+        grants = customer.commits if kind == "commit" else customer.credits
+        yield from _grants(kind, grants, site)
+
+
+def _customer(customer: Customer, place: Place, found: Found) -> Iterator[Difference]:
+    existing = found.customers.get(customer.name)
+    if existing is None:
+        body = {"name": customer.name, "ingest_aliases": customer.ingest_aliases}
+        create = Request("/v1/customers", body, makes=Ref("customer", customer.name))
+        yield Difference(Action.CREATE, "customer", customer.name, place, requests=(create,))
+        return
+    missing = [one for one in customer.ingest_aliases if one not in existing["ingest_aliases"]]
+    if missing:
+        aliases = [*existing["ingest_aliases"], *missing]
+        path = f"/v1/customers/{existing['id']}/setIngestAliases"
+        update = Request(path, {"ingest_aliases": aliases})
+        words = (f"ingest aliases: {', '.join(missing)}",)
+        yield Difference(Action.CHANGE, "customer", customer.name, place, words, None, (update,))
+    if existing["name"] != customer.name:
+        path = f"/v1/customers/{existing['id']}/setName"
+        rename = Request(path, {"name": customer.name})
+        words = (f"name: was {existing['name']}",)
+        yield Difference(Action.CHANGE, "customer", customer.name, place, words, None, (rename,))
+
+
+def _short_contract(customer: Customer, site: _Site) -> Iterator[Difference]:
+    """One contract on a card and nothing else, however often the file is applied."""
+    assert customer.rate_card is not None
+    place = (*site.place, "rate_card")
+    card = Ref("rate card", customer.rate_card, place)
+    key = Key(("apply", site.owner, card))
+    if _known(site, None, key) is not None:
+        return
+    starting_at = timestamp(months_ago(site.found.now, 2))
+    if customer.starting_at is not None:
+        at = (*site.place, "starting_at")
+        starting_at = instant_text(site.source, customer.starting_at, at)
+    body = {
+        "customer_id": site.owner,
+        "rate_card_id": card,
+        "starting_at": starting_at,
+        "uniqueness_key": key,
+    }
+    name = f"{customer.name} on {customer.rate_card}"
+    create = Request("/v1/contracts/create", body)
+    yield Difference(Action.CREATE, "contract", name, place, (), starting_at, (create,))
+
+
+def _contract(writer: TermWriter, contract: Contract, site: _Site) -> Iterator[Difference]:
+    key = Key((contract.key,)) if contract.key else Key(("apply", site.owner, contract.name))
+    name = f"{contract.name} of {site.customer}"
+    body = writer.contract(contract, site.place)
+    existing = _known(site, contract.name, key)
+    if existing is None:
+        create = Request(
+            "/v1/contracts/create", {"customer_id": site.owner, "uniqueness_key": key, **body}
+        )
+        words = tuple(
+            f"{len(body[part])} {part.replace('_', ' ')}"
+            for part in ("overrides", *PARTS)
+            if part in body
+        )
+        yield Difference(
+            Action.CREATE, "contract", name, site.place, words, body["starting_at"], (create,)
+        )
+        return
+    for field in unlike(_known_refs(_only_fixed(body), site.found), existing):
+        reason = f"{field} cannot change: end it and make another"
+        yield Difference(Action.IMPOSSIBLE, "contract", name, site.place, (reason,))
+    yield from _edits(contract, body, existing, site)
+
+
+def _edits(contract: Contract, body: Body, existing: Row, site: _Site) -> Iterator[Difference]:
+    name = f"{contract.name} of {site.customer}"
+    edit: Body = {}
+    words: list[str] = []
+    if existing.get("name") != contract.name:
+        edit["update_contract_name"] = contract.name
+        words.append(f"name: was {existing.get('name')}")
+    if "ending_before" in body and any(
+        unlike(body["ending_before"], existing.get("ending_before"), "end")
+    ):
+        edit["update_contract_end_date"] = body["ending_before"]
+        words.append(f"ends {body['ending_before']}")
+    days = body.get("net_payment_terms_days")
+    if days is not None and days != existing.get("net_payment_terms_days"):
+        edit["update_net_payment_terms_days"] = days
+        words.append(f"net {days} days")
+    for part in PARTS:
+        shown = {row.get("name"): row for row in existing.get(part) or ()}
+        for number, row in enumerate(body.get(part, ())):
+            at = (*site.place, part, number)
+            label = f"{part.removesuffix('s').replace('_', ' ')} {row['name']}"
+            if row["name"] not in shown:
+                edit.setdefault(f"add_{part}", []).append(row)
+                words.append(f"+ {label}")
+                continue
+            for field in unlike(_known_refs(row, site.found), shown[row["name"]]):
+                reason = f"{label}: {field} differs; edit it, or name the new terms otherwise"
+                yield Difference(Action.IMPOSSIBLE, "contract", name, at, (reason,))
+    for row in _missing_overrides(body.get("overrides", ()), existing, site.found):
+        edit.setdefault("add_overrides", []).append(row)
+        words.append(f"+ override {row['type'].lower()} from {row['starting_at']}")
+    if edit:
+        request = Request(
+            "/v2/contracts/edit",
+            {"customer_id": site.owner, "contract_id": existing["id"], **edit},
+        )
+        yield Difference(
+            Action.CHANGE, "contract", name, site.place, tuple(words), None, (request,)
+        )
+
+
+def _missing_overrides(wanted: Sequence[Body], existing: Row, found: Found) -> Iterator[Body]:
+    """Overrides have no names: one is there if some override shown says all of it."""
+    shown = list(existing.get("overrides") or ())
+    for row in wanted:
+        known = _known_refs(row, found)
+        match = next((one for one in shown if not any(unlike(known, one))), None)
+        if match is None:
+            yield row
+        else:
+            shown.remove(match)
+
+
+def _grants(kind: str, wanted: Sequence[Grant], site: _Site) -> Iterator[Difference]:
+    writer = TermWriter(site.source)
+    for number, grant in enumerate(wanted):
+        place = (*site.place, f"{kind}s", number)
+        body = writer.grant(grant, place, is_commit=kind == "commit")
+        body.setdefault("priority", GRANT_PRIORITY)
+        name = f"{grant.name} of {site.customer}"
+        key = Key(("apply", site.owner, kind, grant.name))
+        existing = _known_grant(site, grant.name, key)
+        if existing is None:
+            path = f"/v1/contracts/customer{kind.title()}s/create"
+            create = Request(path, {"customer_id": site.owner, "uniqueness_key": key, **body})
+            yield Difference(Action.CREATE, kind, name, place, (), None, (create,))
+            continue
+        for field in unlike(_known_refs(body, site.found), existing):
+            reason = f"{field} differs; edit it, or name the new terms otherwise"
+            yield Difference(Action.IMPOSSIBLE, kind, name, place, (reason,))
+
+
+def _known(site: _Site, name: str | None, key: Key) -> Row | None:
+    try:
+        text = resolved(key, site.found.ids)
+    except KeyError:  # the customer or the card does not exist yet
+        return None
+    return contract_of(site.found, site.customer, name, text)
+
+
+def _known_grant(site: _Site, name: str, key: Key) -> Row | None:
+    rows = site.found.grants.get(site.customer, [])
+    try:
+        text = resolved(key, site.found.ids)
+    except KeyError:
+        return None
+    by_key = (row for row in rows if row.get("uniqueness_key") == text)
+    return next(by_key, None) or next((row for row in rows if row.get("name") == name), None)
+
+
+def _only_fixed(body: Body) -> Body:
+    fixed: Body = {name: body[name] for name in ("starting_at", "rate_card_id") if name in body}
+    if "usage_statement_schedule" in body:
+        frequency = body["usage_statement_schedule"]["frequency"]
+        fixed["usage_statement_schedule"] = {"frequency": frequency}
+    return fixed
+
+
+def _known_refs(value: Any, found: Found) -> Any:
+    """A body with ids where they are known; what does not exist yet differs from anything shown."""
+    if isinstance(value, Ref):
+        return found.ids.get((value.kind, value.name), "does not exist yet")
+    if isinstance(value, dict):
+        return {name: _known_refs(one, found) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known_refs(one, found) for one in value]
+    return value
