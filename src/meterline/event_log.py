@@ -6,19 +6,25 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
+from meterline.services.growth import GrowingLog
 from meterline.settings import Settings
 from meterline.stream.log import LogBacklog, LogReader, LogWriter, RecordLookup
 
 
 @dataclass(frozen=True, slots=True)
 class EventLog:
-    """The log of an installation. `create` gives a new one its partitions and leaves an existing one as it is."""
+    """The log of an installation. `name` tells it from others.
 
+    `create` gives a new one its partitions and leaves an existing one as it is.
+    """
+
+    name: str
     create: Callable[[], None]
     open_writer: Callable[[], AbstractAsyncContextManager[LogWriter]]
     open_lookup: Callable[[], AbstractAsyncContextManager[RecordLookup]]
     open_backlog: Callable[[], AbstractAsyncContextManager[LogBacklog]]
     open_reader: Callable[[], LogReader]
+    growing: Callable[[], GrowingLog]
 
 
 def event_log(settings: Settings) -> EventLog:
@@ -31,6 +37,7 @@ def _in_postgres(settings: Settings) -> EventLog:
 
     from meterline.log.postgres import PostgresLogReader, PostgresLogWriter, create_partitions
     from meterline.log.postgres_backlog import PostgresLogBacklog
+    from meterline.log.postgres_growth import GrowingPostgresLog
 
     url = settings.database_url
 
@@ -41,16 +48,19 @@ def _in_postgres(settings: Settings) -> EventLog:
             create_partitions(connection, settings.log_partitions)
 
     return EventLog(
+        "postgresql",
         create,
         open_writer=lambda: PostgresLogWriter(url),
         open_lookup=lambda: PostgresLogWriter(url),
         open_backlog=lambda: PostgresLogBacklog(url),
         open_reader=lambda: PostgresLogReader(url),
+        growing=lambda: GrowingPostgresLog(url),
     )
 
 
 def _in_kafka(settings: Settings) -> EventLog:
     from meterline.log.kafka.backlog import KafkaLogBacklog
+    from meterline.log.kafka.growth import GrowingKafkaLog
     from meterline.log.kafka.lookup import KafkaRecordLookup
     from meterline.log.kafka.reader import KafkaLogReader
     from meterline.log.kafka.topic import Topic, create_topic
@@ -59,9 +69,11 @@ def _in_kafka(settings: Settings) -> EventLog:
     assert settings.kafka is not None
     topic = Topic(settings.kafka, settings.kafka_topic, settings.kafka_options)
     return EventLog(
+        GrowingKafkaLog(topic).name,
         create=lambda: create_topic(topic, settings.log_partitions),
         open_writer=lambda: KafkaLogWriter(topic),
         open_lookup=lambda: KafkaRecordLookup(topic),
         open_backlog=lambda: KafkaLogBacklog(topic),
         open_reader=lambda: KafkaLogReader(topic),
+        growing=lambda: GrowingKafkaLog(topic),
     )

@@ -22,6 +22,7 @@ import structlog
 from meterline.event_log import event_log
 from meterline.settings import Settings
 from meterline.stop_flag import StopFlag
+from meterline.store import routing
 from meterline.store.migrate import migrate
 from meterline.store.partitions import ensure_partitions
 
@@ -51,7 +52,17 @@ def prepare(settings: Settings) -> None:
     for migration in applied:
         logger.info("migration_applied", version=migration.version, name=migration.name)
     ensure_partitions(settings.database_url, wall_clock())
-    event_log(settings).create()
+    log = event_log(settings)
+    log.create()
+    reader = log.open_reader()
+    try:
+        partitions = len(reader.ends())
+    finally:
+        reader.close()
+    with psycopg.connect(
+        settings.database_url, autocommit=True, options="-c role=meterline_pipeline"
+    ) as connection:
+        routing.begin(connection, partitions, log.name)
 
 
 @asynccontextmanager
@@ -60,6 +71,7 @@ async def open_api(settings: Settings) -> AsyncIterator[object]:
     from meterline.api.app import create_app
     from meterline.api.components import Components
     from meterline.api.ingest_door import IngestDoor
+    from meterline.services.growth import follow
     from meterline.store.database import Database
 
     log = event_log(settings)
@@ -77,7 +89,13 @@ async def open_api(settings: Settings) -> AsyncIterator[object]:
             clock=wall_clock,
             new_id=uuid4,
         )
-        yield IngestDoor(create_app(components))
+        following = asyncio.create_task(
+            follow(database, lambda: writer.partitions, writer.route_over), name="routing"
+        )
+        try:
+            yield IngestDoor(create_app(components))
+        finally:
+            following.cancel()
 
 
 def run_serve(settings: Settings) -> None:

@@ -29,7 +29,13 @@ CREATE_PARTITIONS = """
 INSERT INTO log_partition (partition) SELECT generate_series(0, %(partitions)s - 1) ON CONFLICT DO NOTHING
 """
 
+BEGIN_ROUTING = """
+INSERT INTO log_routing (partitions, log) VALUES (%(partitions)s, 'postgresql') ON CONFLICT DO NOTHING
+"""
+
 COUNT_PARTITIONS = "SELECT count(*) FROM log_partition"
+
+ROUTED_OVER = "SELECT coalesce(max(partitions), 0) FROM log_routing"
 
 ENDS = "SELECT partition, next_offset FROM log_partition ORDER BY partition"
 

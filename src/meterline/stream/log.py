@@ -83,6 +83,9 @@ class LogWriter(Protocol):
     def partitions(self) -> int:
         """Partitions of the log, numbered from 0."""
 
+    async def route_over(self, partitions: int) -> None:
+        """Have `partitions` from here on: the log has grown, and they exist."""
+
     async def append(self, records: Sequence[NewRecord]) -> None:
         """Keep all records durably, or raise Backpressure (nothing kept) or Indeterminate."""
 

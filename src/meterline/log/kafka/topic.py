@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without saying so
     AdminClient,
+    NewPartitions,
     NewTopic,
     OffsetSpec,
 )
@@ -90,6 +91,18 @@ def end_offsets(
                 raise Backpressure(f"Kafka does not answer: {error}") from error
             time.sleep(RETRY_SECONDS)
     return {}
+
+
+def grow_topic(topic: Topic, partitions: int) -> None:
+    """Give the topic `partitions` partitions, and return once each has a leader. Never takes one away.
+
+    Raises Backpressure when no broker answers, and KafkaException for what it refuses.
+    """
+    admin = AdminClient(topic.client())
+    if count_partitions(admin, topic) < partitions:
+        (grown,) = admin.create_partitions([NewPartitions(topic.name, partitions)]).values()
+        grown.result(METADATA_SECONDS_MAX)
+    end_offsets(admin, topic, range(partitions))
 
 
 def create_topic(topic: Topic, partitions: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from meterline.log.kafka.topic import Topic, count_partitions
+from meterline.log.kafka.topic import METADATA_SECONDS_MAX, Topic, count_partitions
 from meterline.log.kafka.wire import headers
 from meterline.stream.crash import point
 from meterline.stream.errors import Backpressure, Indeterminate
@@ -58,6 +58,13 @@ class KafkaLogWriter:
     @property
     def partitions(self) -> int:
         return self._partitions
+
+    async def route_over(self, partitions: int) -> None:
+        """Have `partitions` from here on: they exist. Raises Backpressure when no broker answers."""
+        assert self._producer is not None, "the writer is open"
+        # The producer learns of them at once, rather than at its next look.
+        await asyncio.to_thread(self._producer.list_topics, self._topic.name, METADATA_SECONDS_MAX)
+        self._partitions = partitions
 
     async def append(self, records: Sequence[NewRecord]) -> None:
         """Keep the records on every replica in sync. Raises Backpressure or Indeterminate."""
