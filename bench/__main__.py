@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import pipeline, spend
+from bench import pipeline, rating, spend
 
-BENCHMARKS = {"pipeline": pipeline.main, "spend": spend.main}
+BENCHMARKS = {"pipeline": pipeline.main, "spend": spend.main, "rating": rating.main}
 
 if __name__ == "__main__":
     name, *options = sys.argv[1:] or [""]

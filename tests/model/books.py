@@ -157,8 +157,8 @@ class Books:
             self.start_segments(hour)
             self.issue_scheduled(hour)
             self.finalize_usage(hour)
-            self.true_up(hour)
             self.roll_over(hour)
+            self.true_up(hour)
             self.expire(hour)
             hour = min((one for one in [*self.hours(to), to] if hour < one <= to), default=None)
 
@@ -200,9 +200,12 @@ class Books:
             of = rhythm(contract)
             whole = next_boundary(of, start) - last_boundary(of, start)
             part = Fraction(last - first, whole) if recurring.is_cut else Fraction(1)
-            until = next_boundary(of, start)
-            for _ in range(recurring.periods - 1):
-                until = next_boundary(of, until)
+            until = last
+            if recurring.periods > 1:
+                until = first
+                for _ in range(recurring.periods):
+                    until = next_boundary(of, until)
+                until = until if contract.end is None else min(until, contract.end)
             yield t.Grant(
                 f"{recurring.name}@{first}",
                 "CREDIT",
@@ -485,14 +488,16 @@ class Books:
         if amount > 0:
             self.post(grant.name, 0, "ROLLOVER", -amount, contract.start)
             segment = grant.segments[0]
-            new = t.Segment(amount, contract.start, contract.start + segment.end - segment.start)
+            end = contract.end or contract.start + segment.end - segment.start
+            new = t.Segment(amount, contract.start, end)
             name = f"{grant.name}>{contract.name}"
             self.grants[name] = replace(
                 grant,
                 name=name,
                 contract=contract.name,
                 segments=(new,),
-                bills=(),
+                bills=((end, amount),) if grant.kind == "POSTPAID" else (),
+                rollover=None,
                 rolled_over_from=grant.name,
                 made=contract.start,
             )

@@ -161,12 +161,14 @@ def subscription_items(
 ) -> list[tuple[Hour, bool, Due]]:
     """(when, whether it wants the usage invoice that ends then, what), of cycles that begin at or before `until`."""
     found = []
-    for start, end, part in cycles(contract, one, until):
+    for n, (start, end, part) in enumerate(cycles(contract, one, until)):
         whole = Fraction(end - start) / part
         share = part if one.is_prorated else Fraction(1)
         seats = quantity_at(one, start)
         collected = start if one.in_advance else end
-        found.append((collected, True, _seats(one, start, end, seats, share)))
+        # The first cycle in advance is owed before any usage invoice ends.
+        on_usage = n > 0 or not one.in_advance
+        found.append((collected, on_usage, _seats(one, start, end, seats, share)))
         for since, _ in sorted(one.quantities, key=lambda row: row[0]):
             more = quantity_at(one, since) - seats
             if not start < since < end or more <= 0:

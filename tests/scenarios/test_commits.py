@@ -756,3 +756,116 @@ def test_ending_early_does_not_undo_a_promise(vendor: Vendor) -> None:
     vendor.go(day(4, 5))
     assert acme.bills() == [("FINALIZED", 3000)]
     assert acme.charges() == [("FINALIZED", 7000)]
+
+
+def test_what_rolled_over_goes_first_whatever_its_priority(vendor: Vendor) -> None:
+    """1,000 left over of an old commit, 1,000 of a new one of better priority: 1,500 used take all the old first."""
+    calls, commitment = vendor.usage_product("Calls", 100), vendor.product("Commitment")
+    acme = vendor.customer()
+    old = acme.sign(
+        JAN,
+        FEB,
+        commits=[
+            prepaid(
+                commitment, access(1000, JAN, FEB), name="old", priority=50, rollover_fraction=1
+            )
+        ],
+    )
+    vendor.go(day(1, 20))
+    new = acme.sign(
+        FEB,
+        APR,
+        transition={"type": "RENEWAL", "from_contract_id": old},
+        commits=[prepaid(commitment, access(1000, FEB, APR), name="new", priority=1)],
+    )
+    vendor.go(day(2, 2))
+    acme.uses(calls, 15, day(2, 1, 5))
+    assert acme.bill(FEB, new).total == 0
+    left = {one.name: one.balance for one in acme.grants().values() if one.contract.id == new}
+    assert left == {"old": 0, "new": 500}
+
+
+def test_a_pack_bought_in_mid_month(vendor: Vendor) -> None:
+    """On the 10th of January 2,000 are bought by an edit, for at once: billed at once, and pay for usage from then on.
+
+    500 were used before, 600 after: 500 due.
+    """
+    calls, commitment = vendor.usage_product("Calls", 100), vendor.product("Pack")
+    acme = vendor.customer()
+    contract = acme.sign(JAN)
+    vendor.go(day(1, 10))
+    acme.uses(calls, 5, day(1, 9, 23))
+    acme.edit(
+        contract,
+        add_commits=[
+            prepaid(
+                commitment,
+                access(2000, day(1, 10), APR),
+                name="pack",
+                invoice_schedule=due((1800, day(1, 10))),
+            )
+        ],
+    )
+    assert acme.charges() == [("FINALIZED", 1800)]
+    vendor.go(day(1, 20))
+    acme.uses(calls, 6, day(1, 10))
+    assert acme.bill(JAN).total == 500
+    assert acme.balances() == {"pack": 1400}
+
+
+def test_a_credit_given_afterwards_pays_for_the_whole_draft(vendor: Vendor) -> None:
+    """Given on the 20th, from the 1st on: what is not final yet is paid, 700 of 700."""
+    calls, present = vendor.usage_product("Calls", 100), vendor.product("Gift")
+    acme = vendor.customer()
+    acme.sign(JAN)
+    vendor.go(day(1, 20))
+    acme.uses(calls, 7, day(1, 3))
+    assert acme.bill(JAN).total == 700
+    acme.credit(present, 1000, JAN, FEB, name="gift")
+    assert acme.bill(JAN).total == 0
+    assert acme.balances() == {"gift": 300}
+
+
+def test_a_customers_commit_is_billed_through_a_contract(vendor: Vendor) -> None:
+    """The customer's own commit of 5,000, bought for 4,500 through his contract."""
+    commitment = vendor.product("Commitment")
+    acme = vendor.customer()
+    contract = acme.sign(JAN)
+    vendor.sdk.v1.customers.commits.create(
+        customer_id=acme.id,
+        product_id=commitment,
+        type="PREPAID",
+        name="commit",
+        priority=1,
+        access_schedule=access(5000, JAN, APR),
+        invoice_schedule=due((4500, JAN)),
+        invoice_contract_id=contract,
+    )
+    (purchase,) = acme.invoices(type="SCHEDULED")
+    assert (purchase.contract_id, purchase.status, purchase.total) == (contract, "FINALIZED", 4500)
+    assert acme.balances() == {"commit": 5000}
+
+
+def test_live_balances_and_the_end_of_segments(vendor: Vendor) -> None:
+    """Balances count what can be spent now: not what is to come, not what is over."""
+    gift = vendor.product("Gift")
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        credits=[
+            {
+                "product_id": gift,
+                "name": "gift",
+                "access_schedule": ramp((100, JAN, day(1, 10)), (200, day(1, 20), FEB)),
+            }
+        ],
+    )
+    assert acme.net_balance() == 100
+    vendor.go(day(1, 10))
+    assert acme.net_balance() == 0
+    vendor.go(day(1, 19, 23))
+    assert acme.net_balance() == 0
+    vendor.go(day(1, 20))
+    assert acme.net_balance() == 200
+    vendor.go(FEB)
+    assert acme.net_balance() == 0

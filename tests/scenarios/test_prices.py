@@ -327,3 +327,40 @@ def test_what_is_used_after_the_contract_is_not_billed(vendor: Vendor) -> None:
     acme.uses(calls, 90, day(1, 16))
     vendor.go(day(3, 5))
     assert acme.bills() == [("FINALIZED", 100)]
+
+
+def test_a_least_and_a_most_for_a_product(vendor: Vendor) -> None:
+    """Calls at 10, at least 500 a month; storage at 10, at most 300.
+
+    20 calls are 200, and 300 more to the minimum; 50 of storage are 500, capped at 300. Together 800.
+    """
+    calls, storage = vendor.usage_product("Calls"), vendor.usage_product("Storage")
+    for product, limit in ((calls, {"minimum_spend": 500}), (storage, {"maximum_spend": 300})):
+        vendor.price(
+            product, rate_type="CUSTOM", custom_rate={"model": "FLAT", "price": 10, **limit}
+        )
+    acme = vendor.customer()
+    acme.sign(JAN)
+    vendor.go(day(1, 20))
+    acme.uses(calls, 20, day(1, 2))
+    acme.uses(storage, 50, day(1, 2))
+    assert acme.bill(JAN).total == 800
+
+
+def test_payments_by_bracket(vendor: Vendor) -> None:
+    """2 % of the first 1,000.00 paid through the platform in a month, 1 % of the rest: 1,500.00 are 20.00 + 5.00."""
+    payments = vendor.usage_product("Payments")
+    vendor.price(
+        payments,
+        rate_type="CUSTOM",
+        custom_rate={
+            "model": "GRADUATED_PERCENTAGE",
+            "tiers": [{"price": 0.02, "size": 100_000}, {"price": 0.01}],
+        },
+    )
+    acme = vendor.customer()
+    acme.sign(JAN)
+    vendor.go(day(1, 20))
+    acme.uses(payments, 90_000, day(1, 2))
+    acme.uses(payments, 60_000, day(1, 3))
+    assert acme.bill(JAN).total == 2500

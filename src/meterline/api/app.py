@@ -21,11 +21,13 @@ from meterline.api.errors import EXCEPTION_HANDLERS, AnyRequest, request_id
 from meterline.api.idempotency import IdempotencyMiddleware
 from meterline.api.requests import workspace_of
 from meterline.api.v1 import (
+    alerts,
     balances,
     contract_rates,
     contracts,
     credit_types,
     custom_fields,
+    customer_grants,
     customers,
     events,
     ingest,
@@ -37,9 +39,12 @@ from meterline.api.v1 import (
     rate_cards,
     rates,
     sandbox,
+    simulations,
+    subscriptions,
     unmatched,
     usage,
 )
+from meterline.api.v2 import contract_edits
 from meterline.api.v2 import contracts as contracts_v2
 from meterline.api.wire import JsonBody
 from meterline.metering.gateway import IngestGateway
@@ -64,10 +69,15 @@ API_MODULES = (
     customers,
     contracts,
     contracts_v2,
+    contract_edits,
     contract_rates,
+    subscriptions,
     balances,
+    customer_grants,
     custom_fields,
     sandbox,
+    simulations,
+    alerts,
     not_built,
 )
 

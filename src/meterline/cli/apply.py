@@ -81,7 +81,7 @@ def apply(
     if as_json:
         show_json(_document(source, result, applied=agreed))
     elif agreed:
-        typer.echo(f"done: {_summary(result)}")
+        typer.echo(f"done: all {len(result)}" if len(result) > 1 else "done")
     if impossible:
         raise CommandError("nothing was done: some of it cannot be changed", exit_code=EXIT_REFUSED)
     if result and not agreed:
@@ -123,8 +123,8 @@ def show(source: Source, result: Sequence[Difference]) -> None:
 def _summary(result: Sequence[Difference]) -> str:
     parts = []
     for action, words in (
-        (Action.CREATE, "created"),
-        (Action.CHANGE, "changed"),
+        (Action.CREATE, "to create"),
+        (Action.CHANGE, "to change"),
         (Action.IMPOSSIBLE, "that cannot be changed"),
     ):
         found = counts(result, action)

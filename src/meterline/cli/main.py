@@ -16,6 +16,7 @@ MODULES = {
     "apply": "meterline.cli.apply",
     "quickstart": "meterline.cli.quickstart",
     "ingest": "meterline.cli.ingest",
+    "simulate": "meterline.cli.simulate",
     "usage": "meterline.cli.usage",
     "invoice": "meterline.cli.invoice",
     "environment": "meterline.cli.environment",

@@ -65,8 +65,8 @@ class ProductVersion:
     """A product as it is from `starting_at` on (None: since ever).
 
     A COMPOSITE product charges a fraction of the spend on the products that `composite_product_ids`
-    names or that have any of `composite_tags`; neither: on all usage. `exclude_free_usage`: not on what
-    grants paid for. `include_composite_spend`: on other composites too.
+    names or that have any of `composite_tags`; neither: on all usage. `exclude_free_usage`: not on
+    products that cost nothing. `include_composite_spend`: on other composites too.
     """
 
     name: str

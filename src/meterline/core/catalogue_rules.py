@@ -4,6 +4,9 @@ send them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from uuid import UUID
+
 from meterline.core.catalogue import (
     Product,
     ProductType,
@@ -23,12 +26,11 @@ def product_issues(
     product_type: ProductType, version: ProductVersion, metric: BillableMetric | None
 ) -> list[Issue]:
     """Return what is wrong with a version of a product. `metric`: the one it names, None if there
-    is none such.
+    is none such. Fields of other types of product are kept, and say nothing.
     """
     issues = [] if version.name else [Issue("name", "must not be empty")]
     if version.starting_at is not None and not is_hour(version.starting_at):
         issues.append(Issue("starting_at", "must be on an hour boundary, in UTC"))
-    issues += _misplaced_issues(product_type, version)
     if product_type is not ProductType.USAGE:
         return issues
     if version.billable_metric_id is None:
@@ -40,33 +42,17 @@ def product_issues(
     return issues + _quantity_issues(version)
 
 
-_OF_USAGE = (
-    "billable_metric_id",
-    "pricing_group_key",
-    "presentation_group_key",
-    "quantity_conversion",
-    "quantity_rounding",
-)
-_OF_COMPOSITE = (
-    "composite_product_ids",
-    "composite_tags",
-    "exclude_free_usage",
-    "include_composite_spend",
-)
-
-
-def _misplaced_issues(product_type: ProductType, version: ProductVersion) -> list[Issue]:
-    """Fields that say something, of another type of product than this one."""
-    fields: tuple[str, ...] = ()
-    if product_type is not ProductType.USAGE:
-        fields += _OF_USAGE
-    if product_type is not ProductType.COMPOSITE:
-        fields += _OF_COMPOSITE
-    return [
-        Issue(field, f"must be left out for a {product_type} product")
-        for field in fields
-        if getattr(version, field)
-    ]
+def composite_issues(version: ProductVersion, products: Mapping[UUID, Product]) -> list[Issue]:
+    """Return what is wrong with the products a composite charges on. `products`: those of its ids that there are."""
+    issues = []
+    for position, product_id in enumerate(version.composite_product_ids):
+        field = f"composite_product_ids[{position}]"
+        product = products.get(product_id)
+        if product is None:
+            issues.append(Issue(field, f"names no product: {product_id}"))
+        elif product.type in (ProductType.FIXED, ProductType.PRO_SERVICE):
+            issues.append(Issue(field, f"a composite cannot charge on a {product.type} product"))
+    return issues
 
 
 def _grouping_issues(version: ProductVersion, metric: BillableMetric) -> list[Issue]:

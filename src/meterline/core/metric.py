@@ -13,8 +13,10 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from meterline.core.decimals import plain
+from meterline.core.decimals import decimal_issues, plain
 from meterline.core.errors import Issue
+
+EVENT_LIMIT = Decimal(10) ** 18  # the quantity of an event has at most 18 digits before the point
 
 
 class Aggregation(StrEnum):
@@ -69,7 +71,7 @@ class PropertyFilter:
 @dataclass(frozen=True, slots=True)
 class BillableMetric:
     """A metric. `group_keys` are the (compound) keys it can be grouped by, each a tuple of property
-    names.
+    names. `event_minimum` and `event_maximum`: of SUM, what one event counts at least and at most.
     """
 
     id: UUID
@@ -80,6 +82,8 @@ class BillableMetric:
     property_filters: tuple[PropertyFilter, ...] = ()
     group_keys: tuple[tuple[str, ...], ...] = ()
     archived_at: datetime | None = None
+    event_minimum: Decimal | None = None
+    event_maximum: Decimal | None = None
 
     @property
     def group_properties(self) -> tuple[str, ...]:
@@ -98,6 +102,18 @@ class BillableMetric:
             condition.accepts(property_text(properties.get(condition.name)))
             for condition in self.property_filters
         )
+
+    def counted(self, quantity: Decimal) -> Decimal:
+        """Return what an event of this quantity counts, raised or cut to the event's limits.
+
+        A quantity below zero corrects one above it, so its size is limited alike and its sign kept.
+        """
+        size = quantity.copy_abs()
+        if self.event_minimum is not None and size < self.event_minimum:
+            size = self.event_minimum
+        if self.event_maximum is not None and size > self.event_maximum:
+            size = self.event_maximum
+        return size.copy_negate() if quantity < 0 else size
 
 
 def property_text(value: object) -> str | None:
@@ -130,6 +146,7 @@ def metric_issues(metric: BillableMetric) -> list[Issue]:
         issues.append(Issue("aggregation_key", "must be left out for COUNT, which counts events"))
     if metric.aggregation is not Aggregation.COUNT and not metric.aggregation_key:
         issues.append(Issue("aggregation_key", f"is required for {metric.aggregation}"))
+    issues += _event_limit_issues(metric)
     for position, condition in enumerate(metric.property_filters):
         field = f"property_filters[{position}]"
         if not condition.name:
@@ -139,6 +156,22 @@ def metric_issues(metric: BillableMetric) -> list[Issue]:
                 Issue(f"{field}.exists", "cannot be false beside in_values or not_in_values")
             )
     return issues + _group_key_issues(metric.group_keys)
+
+
+def _event_limit_issues(metric: BillableMetric) -> list[Issue]:
+    lowest, highest = metric.event_minimum, metric.event_maximum
+    issues = []
+    for field, limit in (("event_minimum", lowest), ("event_maximum", highest)):
+        if limit is None:
+            continue
+        if metric.aggregation is not Aggregation.SUM:
+            issues.append(Issue(field, f"must be left out for {metric.aggregation}"))
+        issues += decimal_issues(field, limit)
+        if not issues and limit >= EVENT_LIMIT:
+            issues.append(Issue(field, "must be less than 10^18, as quantities of events are"))
+    if not issues and lowest is not None and highest is not None and lowest > highest:
+        issues.append(Issue("event_minimum", "must not be above event_maximum"))
+    return issues
 
 
 def _group_key_issues(group_keys: tuple[tuple[str, ...], ...]) -> list[Issue]:

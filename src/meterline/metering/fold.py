@@ -109,7 +109,8 @@ def _fold_metric(
         unread = matched.filter(read.is_null())
         reason = f"property {metric.aggregation_key!r}: {quantities.UNREADABLE}"
         refused += [Refused(row, metric, reason) for row in unread["row"].to_list()]
-    readable = matched.select(*keys, "timestamp", "id", read.alias("quantity")).drop_nulls(
+    sizes = quantities.limited(read, metric.event_minimum, metric.event_maximum)
+    readable = matched.select(*keys, "timestamp", "id", sizes.alias("quantity")).drop_nulls(
         "quantity"
     )
     if not readable.height:

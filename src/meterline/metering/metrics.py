@@ -27,7 +27,8 @@ def live_metrics(
 
 
 def _metric(row: tuple[Any, ...]) -> BillableMetric:
-    metric_id, name, aggregation, aggregation_key, event_types, properties, group_keys = row
+    metric_id, name, aggregation, aggregation_key, event_types, properties, *rest = row
+    group_keys, event_minimum, event_maximum = rest
     return BillableMetric(
         id=metric_id,
         name=name,
@@ -48,4 +49,6 @@ def _metric(row: tuple[Any, ...]) -> BillableMetric:
             for one in properties
         ),
         group_keys=tuple(tuple(key) for key in group_keys),
+        event_minimum=event_minimum,
+        event_maximum=event_maximum,
     )

@@ -7,6 +7,7 @@ rows could reach the limit is summed by Python's Decimal instead.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Context, Decimal, Inexact, InvalidOperation
 
 import polars as pl
@@ -57,6 +58,28 @@ def parse(texts: pl.Series) -> pl.Series:
 def _spelled(text: str | None) -> str | None:
     quantity = None if text is None else exact(text)
     return None if quantity is None else format(quantity, "f")
+
+
+def limited(quantities: pl.Series, minimum: Decimal | None, maximum: Decimal | None) -> pl.Series:
+    """Return what events of these quantities count: `core.metric.BillableMetric.counted` of each, null of null."""
+    if minimum is None and maximum is None:
+        return quantities
+    counted = pl.col(quantities.name)
+    if minimum is not None:
+        counted = _sized(counted, minimum, lambda size, limit: size < limit)
+    if maximum is not None:
+        counted = _sized(counted, maximum, lambda size, limit: size > limit)
+    return quantities.to_frame().select(counted.alias(quantities.name)).to_series()
+
+
+def _sized(
+    quantity: pl.Expr, limit: Decimal, is_beyond: Callable[[pl.Expr, pl.Expr], pl.Expr]
+) -> pl.Expr:
+    """Quantities whose size is beyond `limit` become it. Chosen among decimals of one type, never computed with."""
+    above, below = pl.lit(limit, dtype=DECIMAL), pl.lit(limit.copy_negate(), dtype=DECIMAL)
+    negative = pl.when(is_beyond(-quantity, above)).then(below).otherwise(quantity)
+    positive = pl.when(is_beyond(quantity, above)).then(above).otherwise(quantity)
+    return pl.when(quantity < 0).then(negative).otherwise(positive)
 
 
 def may_overflow(quantities: pl.Series) -> bool:

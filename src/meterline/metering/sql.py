@@ -113,7 +113,7 @@ UPDATE stream_partition p
 
 LIVE_METRICS = """
 SELECT environment_id, metric_id, name, aggregation_type, aggregation_key, event_type_filter, property_filters,
-       group_keys
+       group_keys, event_minimum, event_maximum
   FROM billable_metric
  WHERE environment_id = ANY (%(environments)s) AND archived_at IS NULL
  ORDER BY environment_id, metric_id

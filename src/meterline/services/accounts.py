@@ -149,4 +149,5 @@ def _named_products(contracts: Iterable[Contract], held: Iterable[Iterable[Grant
         named.update(one.product_id for one in contract.scheduled_charges)
         named.update(one.product_id for one in contract.recurring_grants)
         named.update(one.product_id for one in contract.subscriptions)
+        named.update(one.product_id for one in contract.professional_services)
     return named

@@ -1,7 +1,7 @@
-"""Spend over time: drafts by hour or day. Rows of an invoice add up to it exactly, line by line.
+"""Spend over time: usage invoices by hour or day. Rows of an invoice add up to it exactly, line by line.
 
-Each page covers a bounded stretch of windows and computes only those, but reads and rates every
-invoice from its period's start, because tiers and rounding run on through the period.
+Each page covers a bounded stretch of windows and computes only those, but reads and rates every invoice from its
+period's start, because tiers and rounding run on through the period. Usage that came after an invoice was final shows.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from meterline.core.breakdown import InvoiceWindow, draft_breakdown
+from meterline.core.breakdown import InvoiceWindow, breakdown
 from meterline.core.errors import Invalid
-from meterline.core.invoice import InvoiceStatus
+from meterline.core.invoice import Invoice, InvoiceStatus, InvoiceType
+from meterline.core.lifecycle import Account, Statement, open_statements, statement_of
 from meterline.core.period import Period
-from meterline.core.rating import PriceList
-from meterline.core.rating.windows import windowed
 from meterline.core.usage import UsageBook
-from meterline.services import bills, customers
-from meterline.services.bills import Bill, Priced
+from meterline.services import books, customers, invoices
+from meterline.services.accounts import usage_of
 from meterline.services.paging import Key, Page, PageRequest
 from meterline.services.windows import Windows, WindowSize
 from meterline.services.workspace import Workspace
+from meterline.store.database import Connection
 
 WINDOWS_MAX = {WindowSize.HOUR: 24, WindowSize.DAY: 35}
 """Windows a page covers. Source: API page of the invoice breakdowns."""
@@ -47,62 +47,103 @@ class BreakdownQuery:
         if self.starting_on >= self.ending_before:
             raise Invalid("ending_before", "must be after starting_on")
 
-    def shows(self, bill: Bill, price_lists: Mapping[UUID, PriceList]) -> bool:
-        """Whether a bill's draft passes the filters."""
-        card = bills.price_list_of(bill, price_lists).card
-        return self.status in (None, InvoiceStatus.DRAFT) and self.credit_type_id in (
-            None,
-            card.fiat_credit_type.id,
-        )
+    def shows(self, status: InvoiceStatus, credit_type_id: UUID) -> bool:
+        """Whether an invoice passes the filters. A void one has to be asked for: its successor counts."""
+        asked = status is not InvoiceStatus.VOID if self.status is None else status is self.status
+        return asked and self.credit_type_id in (None, credit_type_id)
+
+
+class _Billed(NamedTuple):
+    """A usage invoice, stored or to come, and what it is for."""
+
+    invoice_id: UUID
+    period: Period
 
 
 class _Row(NamedTuple):
-    """A row to be shown: one window of one bill."""
+    """A row to be shown: one window of one invoice."""
 
-    bill: Bill
+    billed: _Billed
     window: Period
 
     @property
     def key(self) -> Key:
         """The place in lists: by window start, then by invoice."""
-        return (self.window.start.isoformat(), str(self.bill.invoice_id))
+        return (self.window.start.isoformat(), str(self.billed.invoice_id))
 
 
 async def page(
     workspace: Workspace, customer_id: UUID, query: BreakdownQuery, request: PageRequest
 ) -> Page[InvoiceWindow]:
     """A customer's spend by window start, then by invoice. Raises Invalid, NotFound."""
-    async with workspace.transaction() as connection:
+    async with books.reading(workspace, [customer_id]) as (connection, accounts):
         await customers.require(connection, customer_id)
-        begun = await bills.begun(connection, customer_id, workspace.now)
-        price_lists = await bills.load_price_lists(connection, begun)
-        billed = [bill for bill in begun if query.shows(bill, price_lists)]
+        account = accounts[customer_id]
+        open_ones = await asyncio.to_thread(open_statements, account, workspace.now)
+        billed = [*_stored(account, query), *_to_come(open_ones, query)]
         shown = _page_of_rows(query, billed, request, workspace.now)
         windows = _windows_by_bill(shown.rows)
-        priced = [
-            Priced(
-                bill,
-                windowed(
-                    bills.plan_of(bill, price_lists),
-                    (edge for one in windows[bill] for edge in (one.start, one.end)),
-                ),
-            )
-            for bill in windows
-        ]
-        usage = await bills.load_usage(connection, workspace.environment_id, priced, price_lists)
-    found = await asyncio.to_thread(_breakdowns, priced, usage, windows, workspace.now)
-    return Page([found[row.key] for row in shown.rows], shown.next_page)
+        found = await _invoices(connection, workspace, account, list(windows))
+        statements = {
+            one: _cut(account, open_ones, one.invoice_id, wanted) for one, wanted in windows.items()
+        }
+        usage = await usage_of(connection, workspace.environment_id, accounts, statements.values())
+    rows = await asyncio.to_thread(_breakdowns, found, statements, usage, windows)
+    return Page([rows[row.key] for row in shown.rows], shown.next_page)
+
+
+def _stored(account: Account, query: BreakdownQuery) -> list[_Billed]:
+    """The stored usage invoices that pass. Those of archived contracts have no terms to be rated by any more."""
+    contracts = {contract.id for contract in account.contracts}
+    return [
+        _Billed(invoice.id, Period(invoice.start_timestamp, invoice.end_timestamp))
+        for invoice in account.invoices
+        if invoice.type is InvoiceType.USAGE
+        and invoice.contract_id in contracts
+        and query.shows(invoice.status, invoice.credit_type.id)
+    ]
+
+
+def _to_come(statements: Iterable[Statement], query: BreakdownQuery) -> list[_Billed]:
+    return [
+        _Billed(one.invoice_id, one.period)
+        for one in statements
+        if query.shows(InvoiceStatus.DRAFT, one.plan.fiat_credit_type.id)
+    ]
+
+
+async def _invoices(
+    connection: Connection, workspace: Workspace, account: Account, billed: Sequence[_Billed]
+) -> dict[UUID, Invoice]:
+    """The invoices themselves, by id. Drafts are computed only if one of them is shown."""
+    ids = {one.invoice_id for one in billed}
+    stored = [invoice for invoice in account.invoices if invoice.id in ids]
+    found = {invoice.id: invoice for invoice in await invoices.whole(connection, stored)}
+    if ids - found.keys():
+        live = await books.live(connection, workspace.environment_id, account, workspace.now)
+        found |= {invoice.id: invoice for invoice in live.invoices if invoice.id in ids}
+    return found
+
+
+def _cut(
+    account: Account, open_ones: Iterable[Statement], invoice_id: UUID, windows: Iterable[Period]
+) -> Statement:
+    """The statement of an invoice, cut at the windows."""
+    known = [one for one in open_ones if one.invoice_id == invoice_id]
+    statement = known[0] if known else statement_of(account, invoice_id)
+    assert statement is not None, "a usage invoice of a contract that is there has one"
+    return statement.cut_at(edge for one in windows for edge in (one.start, one.end))
 
 
 def _page_of_rows(
-    query: BreakdownQuery, billed: Iterable[Bill], request: PageRequest, now: datetime
+    query: BreakdownQuery, billed: Iterable[_Billed], request: PageRequest, now: datetime
 ) -> Page[_Row]:
     """The rows of a page, before anything is rated."""
     after = request.after_row(2)
     since = None if after[0] is None else datetime.fromisoformat(after[0])
     windows_max = WINDOWS_MAX[query.size]
     rows = [
-        _Row(bill, window) for bill in billed for window in _windows(bill.period, query, since, now)
+        _Row(one, window) for one in billed for window in _windows(one.period, query, since, now)
     ]
     rows.sort(key=lambda row: row.key, reverse=query.newest_first)
     if after[0] is not None:
@@ -142,22 +183,27 @@ def _windows(
         yield Period(windows.start(number), windows.start(number + 1))
 
 
-def _windows_by_bill(rows: Iterable[_Row]) -> dict[Bill, list[Period]]:
-    windows: dict[Bill, list[Period]] = defaultdict(list)
+def _windows_by_bill(rows: Iterable[_Row]) -> dict[_Billed, list[Period]]:
+    windows: dict[_Billed, list[Period]] = defaultdict(list)
     for row in rows:
-        windows[row.bill].append(row.window)
-    return {bill: sorted(found) for bill, found in windows.items()}
+        windows[row.billed].append(row.window)
+    return {one: sorted(found) for one, found in windows.items()}
 
 
 def _breakdowns(
-    priced: Sequence[Priced],
-    usage: Sequence[UsageBook],
-    windows: Mapping[Bill, Sequence[Period]],
-    now: datetime,
+    found: Mapping[UUID, Invoice],
+    statements: Mapping[_Billed, Statement],
+    usage: Mapping[UUID, UsageBook],
+    windows: Mapping[_Billed, Sequence[Period]],
 ) -> dict[Key, InvoiceWindow]:
-    """Rate every bill; by the keys of their rows."""
+    """Rate every invoice again, by window; by the keys of their rows."""
     return {
-        _Row(bill, row.window).key: row
-        for (bill, plan), book in zip(priced, usage, strict=True)
-        for row in draft_breakdown(bill.contract, plan, book, windows[bill], now=now)
+        _Row(billed, row.window).key: row
+        for billed, statement in statements.items()
+        for row in breakdown(
+            found[billed.invoice_id],
+            statement.terms,
+            usage[billed.invoice_id],
+            windows[billed],
+        )
     }

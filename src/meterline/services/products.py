@@ -1,4 +1,4 @@
-"""Products and their versions. USAGE products are rated; the others are kept until they are."""
+"""Products and their versions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from meterline.core.catalogue import Product, ProductType, ProductUpdate, ProductVersion
 from meterline.core.catalogue import product_versions as history
-from meterline.core.catalogue_rules import product_issues
+from meterline.core.catalogue_rules import composite_issues, product_issues
 from meterline.core.errors import require
 from meterline.core.metric import BillableMetric
 from meterline.services import metrics
@@ -123,3 +123,5 @@ async def _check(
         found = await metrics.load(connection, [version.billable_metric_id])
         metric = found.get(version.billable_metric_id)
     require(product_issues(product_type, version, metric))
+    charged_on = await load(connection, version.composite_product_ids)
+    require(composite_issues(version, charged_on))

@@ -27,7 +27,7 @@ from meterline.store import touches
 from meterline.store.database import Connection
 
 RATES_MAX = 1000  # of one addRates
-_OPEN_END = datetime(9000, 1, 1, tzinfo=UTC)  # beyond every instant a caller may name
+OPEN_END = datetime(9000, 1, 1, tzinfo=UTC)  # beyond every instant a caller may name
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +154,9 @@ def _rows_of(
 ) -> list[RateRow]:
     """The stretches of one product and one combination of pricing group values."""
     rows = []
-    whole = Period(min(rate.starting_at for rate in rates), _OPEN_END)
+    whole = Period(min(rate.starting_at for rate in rates), OPEN_END)
     for segment in rate_segments(rates, whole):
-        ending_before = None if segment.period.end == _OPEN_END else segment.period.end
+        ending_before = None if segment.period.end == OPEN_END else segment.period.end
         if not span.touches(segment.period.start, ending_before):
             continue
         seen_at = max(span.starting_at, segment.period.start)
@@ -219,7 +219,8 @@ def _rate_key(rate: Rate) -> tuple[str, ...]:
     return str(rate.product_id), values, rate.billing_frequency or ""
 
 
-def _row_key(row: RateRow) -> tuple[str, ...]:
+def row_key(row: RateRow) -> tuple[str, ...]:
+    """What rows are ordered by."""
     # The start is written at one length, so that text sorts as time does.
     return (*_rate_key(row.rate), row.starting_at.astimezone(UTC).isoformat())
 
@@ -227,5 +228,5 @@ def _row_key(row: RateRow) -> tuple[str, ...]:
 def cut(rows: Sequence[RateRow], request: PageRequest) -> Page[RateRow]:
     """Cut ordered rows to the page asked for."""
     after = request.after
-    following = rows if after is None else [row for row in rows if _row_key(row) > after]
-    return request.page_of(following[: request.fetch], _row_key)
+    following = rows if after is None else [row for row in rows if row_key(row) > after]
+    return request.page_of(following[: request.fetch], row_key)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from meterline.core.invoice import Invoice, LineItem
+from meterline.core.invoice import Invoice, InvoiceType, LineItem
 from meterline.store import codec
 from meterline.store.database import Connection
 
@@ -31,6 +31,23 @@ SELECT_OF_CUSTOMERS = """
 SELECT_LINES = """
     SELECT invoice_id, line_items::text AS line_items FROM invoice WHERE invoice_id = ANY(%s::uuid[])
 """
+
+SELECT_CUSTOMER = "SELECT customer_id FROM invoice WHERE invoice_id = %s"
+
+# Ids are UUIDs, so none is of two tables.
+SELECT_CUSTOM_FIELDS = """
+    WITH named AS (SELECT unnest(%s::uuid[]) AS id)
+    SELECT id, custom_fields FROM named JOIN customer ON customer_id = id
+    UNION ALL SELECT id, custom_fields FROM named JOIN contract ON contract_id = id
+    UNION ALL SELECT id, custom_fields FROM named JOIN product ON product_id = id
+    UNION ALL SELECT id, custom_fields FROM named JOIN account_grant ON grant_id = id
+"""
+
+
+async def customer_of(connection: Connection, invoice_id: UUID) -> UUID | None:
+    """Whose stored invoice it is; None: there is none of that id."""
+    row = await (await connection.execute(SELECT_CUSTOMER, (invoice_id,))).fetchone()
+    return None if row is None else row["customer_id"]
 
 
 async def save(connection: Connection, invoices: Sequence[Invoice]) -> None:
@@ -66,7 +83,17 @@ async def with_lines(connection: Connection, invoices: Sequence[Invoice]) -> lis
     return [replace(invoice, line_items=lines[invoice.id]) for invoice in invoices]
 
 
+async def custom_fields_of(
+    connection: Connection, ids: Sequence[UUID]
+) -> dict[UUID, dict[str, str]]:
+    """The custom fields of customers, contracts, products and grants of these ids."""
+    rows = await (await connection.execute(SELECT_CUSTOM_FIELDS, (list(ids),))).fetchall()
+    return {row["id"]: row["custom_fields"] for row in rows}
+
+
 def _without_usage(invoice: Invoice) -> Invoice:
+    if invoice.type is not InvoiceType.USAGE:
+        return invoice
     billing = tuple(line for line in invoice.line_items if line.source_id is not None)
     return replace(invoice, line_items=billing)
 

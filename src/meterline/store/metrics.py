@@ -16,10 +16,11 @@ from meterline.store.database import Connection, Row
 INSERT = """
     INSERT INTO billable_metric (
         environment_id, metric_id, name, aggregation_type, aggregation_key, event_type_filter,
-        property_filters, group_keys, custom_fields, created_at)
+        property_filters, group_keys, event_minimum, event_maximum, custom_fields, created_at)
     VALUES (
         current_environment(), %(metric_id)s, %(name)s, %(aggregation_type)s, %(aggregation_key)s,
-        %(event_type_filter)s, %(property_filters)s, %(group_keys)s, %(custom_fields)s, %(now)s)
+        %(event_type_filter)s, %(property_filters)s, %(group_keys)s, %(event_minimum)s,
+        %(event_maximum)s, %(custom_fields)s, %(now)s)
 """
 SELECT = "SELECT * FROM billable_metric WHERE metric_id = ANY(%s::uuid[])"
 SELECT_PAGE = """
@@ -48,6 +49,8 @@ async def insert(
         "event_type_filter": None if event_types is None else Jsonb(asdict(event_types)),
         "property_filters": Jsonb([asdict(one) for one in metric.property_filters]),
         "group_keys": Jsonb(metric.group_keys),
+        "event_minimum": metric.event_minimum,
+        "event_maximum": metric.event_maximum,
         "custom_fields": Jsonb(custom_fields),
         "now": now,
     }
@@ -89,6 +92,8 @@ def metric_of(row: Row) -> BillableMetric:
         property_filters=tuple(PropertyFilter(**_tuples(one)) for one in row["property_filters"]),
         group_keys=tuple(tuple(key) for key in row["group_keys"]),
         archived_at=row["archived_at"],
+        event_minimum=row["event_minimum"],
+        event_maximum=row["event_maximum"],
     )
 
 

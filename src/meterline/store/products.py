@@ -143,15 +143,19 @@ def product_of(row: Row) -> Product:
 
 
 def version_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that rating knows, as the core has them; those of other product types are left out."""
+    """The fields that charges come from, as the core has them; what is only shown again is left out."""
     typed: dict[str, Any] = {}
     for name, value in fields.items():
         if name == "name":
             typed[name] = value
         elif name == "billable_metric_id":
             typed[name] = None if value is None else UUID(value)
-        elif name in ("pricing_group_key", "presentation_group_key", "tags"):
+        elif name in ("pricing_group_key", "presentation_group_key", "tags", "composite_tags"):
             typed[name] = tuple(value or ())
+        elif name == "composite_product_ids":
+            typed[name] = tuple(UUID(one) for one in value or ())
+        elif name in ("exclude_free_usage", "include_composite_spend"):
+            typed[name] = bool(value)
         elif name == "quantity_conversion":
             typed[name] = None if value is None else _conversion(value)
         elif name == "quantity_rounding":

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from tests.support.platform import Platform
 
+from meterline.cli.apply import EXIT_DIFFERENT
 from meterline.cli.client import EXIT_REFUSED, EXIT_UNREACHABLE
 
 PRICES = """
@@ -169,6 +170,71 @@ def test_a_metric_cannot_change(run: Run, tmp_path: Path) -> None:
     (tmp_path / "prices.toml").write_text(PRICES.replace('sum = "tokens"', 'max = "tokens"'))
     refused = run("apply", "prices.toml", code=EXIT_REFUSED)
     assert "metrics cannot change" in " ".join(refused.stdout.split())
+
+
+CATALOGUE = """
+units: [{name: tokens}]
+metrics:
+  - {name: Tokens, sum: tokens, event_types: [completion], group_keys: [[model]]}
+products:
+  - {name: Tokens, metric: Tokens, pricing_group_key: [model]}
+  - {name: Seat, type: subscription}
+  - {name: Support, composite: {products: [Tokens]}}
+  - {name: Fee, type: fixed}
+rate_cards:
+  - name: List
+    currency: EUR
+    units: {tokens: "0.5"}
+    rates:
+      - {product: Tokens, group: {model: small}, price: "2.50", per: 1000000}
+      - {product: Tokens, group: {model: NO}, tiers: [{price: 3, up_to: 10}, {price: 2}]}
+      - {product: Tokens, group: {model: bulk}, model: volume, tiers: [{price: 3, up_to: 10}, {price: 2}]}
+      - {product: Tokens, group: {model: pack}, model: package, price: 5, package_size: 100}
+      - {product: Tokens, group: {model: capped}, price: 1, minimum: 5, maximum: 50}
+      - {product: Tokens, group: {model: fee}, percent: "2.9"}
+      - {product: Seat, price: 20, every: monthly}
+      - {product: Seat, price: 200, every: annual}
+      - {product: Support, percent: 10}
+customers:
+  - {name: Acme, ingest_aliases: [acme], rate_card: List}
+"""
+
+
+def test_a_yaml_catalogue_shows_its_differences_and_asks(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.yaml"
+    path.write_text(CATALOGUE)
+    shown = run("apply", "catalogue.yaml", "--dry-run", code=EXIT_DIFFERENT).stdout
+    assert "+ rate card List  in EUR" in shown
+    assert "9 rates, 1 customer, 1 contract to create" in shown
+    asked = run("apply", "catalogue.yaml", code=EXIT_DIFFERENT)  # nobody is there to say yes
+    assert "--yes" in asked.stderr
+    run("apply", "catalogue.yaml", "--dry-run", code=EXIT_DIFFERENT)
+
+    done = run("apply", "catalogue.yaml", "--yes").stdout
+    assert done.endswith("done: all 18\n")
+    assert "nothing to do" in run("apply", "catalogue.yaml", "--dry-run").stdout
+
+    path.write_text(CATALOGUE.replace("price: 20,", "price: 25,"))
+    shown = run("apply", "catalogue.yaml", "--dry-run", code=EXIT_DIFFERENT).stdout
+    assert "~ rate Seat monthly on List" in shown
+    assert "20 EUR → 25 EUR" in shown
+    path.write_text(CATALOGUE.replace('units: {tokens: "0.5"}', 'units: {tokens: "0.6"}'))
+    refused = run("apply", "catalogue.yaml", "--yes", code=EXIT_REFUSED)
+    assert "conversions cannot change" in refused.stdout
+    assert "catalogue.yaml:11" in refused.stdout
+
+
+def test_what_the_platform_refuses_is_named_by_its_line(run: Run, tmp_path: Path) -> None:
+    broken = CATALOGUE.replace(
+        "{price: 3, up_to: 10}, {price: 2}]}", "{price: -3, up_to: 10}, {price: 2}]}"
+    )
+    (tmp_path / "catalogue.yaml").write_text(broken)
+    refused = run("apply", "catalogue.yaml", "--yes", code=EXIT_REFUSED)
+    assert "catalogue.yaml:" in refused.stderr
+    assert "must not be negative" in refused.stderr
+    (tmp_path / "catalogue.yaml").write_text(CATALOGUE)  # mended, the rest is added
+    run("apply", "catalogue.yaml", "--yes")
+    assert "nothing to do" in run("apply", "catalogue.yaml").stdout
 
 
 def test_a_refused_event_names_its_line(run: Run, tmp_path: Path) -> None:

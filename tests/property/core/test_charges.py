@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -15,11 +16,11 @@ from meterline.core.charges import (
     prorated,
     quantity_at,
     schedule_items,
+    seats_at,
     subscription_charges,
     subscription_cycles,
     unbilled,
 )
-from meterline.core.charges.quantities import Seats
 from meterline.core.contract import Contract
 from meterline.core.contract.schedule import (
     AmountDistribution,
@@ -184,13 +185,17 @@ seat_changes = st.builds(
 )
 
 
-@given(st.lists(seat_changes, max_size=12))
+@given(st.lists(seat_changes, min_size=1, max_size=12))
 def test_seats_are_held_by_one_each(changes: list[SeatChange]) -> None:
-    seats = Seats()
-    for change in changes:
-        before, seats = seats, seats.after(change)
+    dated = tuple(
+        replace(change, starting_at=APRIL + number * HOUR) for number, change in enumerate(changes)
+    )
+    one = subscription(seat_group_key="user", quantity_changes=(), seat_changes=dated)
+    before: set[str] = set()
+    for change in dated:
+        seats = seats_at(one, contract(one), change.starting_at)
         assert len(set(seats.ids)) == len(seats.ids)
         assert seats.unassigned >= change.add_unassigned_seats
-        assert set(seats.ids) == set(before.ids) - set(change.remove_seat_ids) | set(
-            change.add_seat_ids
-        )
+        assert set(seats.ids) == before - set(change.remove_seat_ids) | set(change.add_seat_ids)
+        assert quantity_at(one, contract(one), change.starting_at) == seats.total
+        before = set(seats.ids)

@@ -67,6 +67,14 @@ def events(value: st.SearchStrategy[Value] = values) -> st.SearchStrategy[Sent]:
     )
 
 
+_limit = st.none() | st.sampled_from(
+    [Decimal(text) for text in ("0", "0.3", "1.5", "250", "9" * 18 + "." + "9" * 18, "1e-18")]
+)
+event_limits = st.tuples(_limit, _limit).map(
+    lambda pair: pair if None in pair else tuple(sorted(pair))  # type: ignore[type-var]
+)
+
+
 _some_texts = st.lists(st.sampled_from(TEXTS), max_size=3).map(tuple)
 
 
@@ -82,6 +90,9 @@ def metrics(draw: st.DrawFn) -> BillableMetric:
             among = without = ()
         filters.append(PropertyFilter(name, exists, among, without))
     types = st.lists(st.sampled_from(["llm", "image", "é", "z"]), max_size=2).map(tuple)
+    limits = (None, None)
+    if kind is Aggregation.SUM:
+        limits = draw(event_limits)
     return BillableMetric(
         draw(st.uuids()),
         "generated",
@@ -90,6 +101,8 @@ def metrics(draw: st.DrawFn) -> BillableMetric:
         draw(st.none() | st.builds(ValueFilter, types, types)),
         tuple(filters),
         draw(st.sampled_from([(), (("model",),), (("model", "region"),), (("region",), ("n",))])),
+        event_minimum=limits[0],
+        event_maximum=limits[1],
     )
 
 

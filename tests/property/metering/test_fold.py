@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -61,7 +62,17 @@ def _part(metric: BillableMetric, event: Sent) -> Part | None:
     quantity = _quantity(text)
     if quantity is not None and metric.aggregation is Aggregation.LATEST:
         return Latest(event.at, UUID(bytes=event_id(1, event.transaction_id)), quantity)
-    return quantity
+    return None if quantity is None else _limited(metric, quantity)
+
+
+def _limited(metric: BillableMetric, quantity: Decimal) -> Decimal:
+    sign, size = (-1 if quantity < 0 else 1), Fraction(quantity) * (-1 if quantity < 0 else 1)
+    size = max(size, Fraction(metric.event_minimum or 0))
+    if metric.event_maximum is not None:
+        size = min(size, Fraction(metric.event_maximum))
+    counted = metric.counted(quantity)
+    assert Fraction(counted) == sign * size
+    return counted
 
 
 def _quantity(text: str) -> Decimal | None:

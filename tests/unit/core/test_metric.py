@@ -110,3 +110,63 @@ def test_a_sound_metric_has_no_issues(aggregation: Aggregation) -> None:
 )
 def test_each_fault_names_its_field(wrong: BillableMetric, field: str) -> None:
     assert [issue.field for issue in metric_issues(wrong)] == [field]
+
+
+@pytest.mark.parametrize(
+    ("minimum", "maximum", "quantity", "counted"),
+    [
+        (None, None, "7.5", "7.5"),
+        ("0.3", None, "0.1", "0.3"),
+        ("0.3", None, "0.3", "0.3"),
+        ("0.3", None, "0", "0.3"),
+        ("0.3", None, "12", "12"),
+        (None, "100", "100.000000000000000001", "100"),
+        (None, "100", "99", "99"),
+        (None, "0", "5", "0"),
+        ("2", "5", "1", "2"),
+        ("2", "5", "6", "5"),
+        ("2", "5", "3", "3"),
+        ("0.3", "100", "-0.1", "-0.3"),
+        ("0.3", "100", "-500", "-100"),
+        ("0.3", "100", "-4", "-4"),
+    ],
+)
+def test_what_an_event_counts_is_raised_and_cut_to_its_limits(
+    minimum: str | None, maximum: str | None, quantity: str, counted: str
+) -> None:
+    limited = BillableMetric(
+        uid(1),
+        "m",
+        Aggregation.SUM,
+        "n",
+        event_minimum=None if minimum is None else Decimal(minimum),
+        event_maximum=None if maximum is None else Decimal(maximum),
+    )
+    assert limited.counted(Decimal(quantity)) == Decimal(counted)
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "minimum", "maximum", "field"),
+    [
+        (Aggregation.COUNT, "1", None, "event_minimum"),
+        (Aggregation.MAX, None, "1", "event_maximum"),
+        (Aggregation.LATEST, "1", None, "event_minimum"),
+        (Aggregation.UNIQUE, None, "1", "event_maximum"),
+        (Aggregation.SUM, "-1", None, "event_minimum"),
+        (Aggregation.SUM, None, "1e18", "event_maximum"),
+        (Aggregation.SUM, "1e-19", None, "event_minimum"),
+        (Aggregation.SUM, "5", "4", "event_minimum"),
+    ],
+)
+def test_limits_of_events_that_make_no_sense(
+    aggregation: Aggregation, minimum: str | None, maximum: str | None, field: str
+) -> None:
+    limited = BillableMetric(
+        uid(1),
+        "m",
+        aggregation,
+        None if aggregation is Aggregation.COUNT else "n",
+        event_minimum=None if minimum is None else Decimal(minimum),
+        event_maximum=None if maximum is None else Decimal(maximum),
+    )
+    assert [issue.field for issue in metric_issues(limited)] == [field]

@@ -46,6 +46,8 @@ class ContractRateRow(Reply):
     ending_before: datetime | None = None
     pricing_group_values: dict[str, str] | None = None
     commit_rate: CommitRateReply | None = None
+    override_rate: RateReply | None = None
+    billing_frequency: str | None = None
 
 
 class ContractRatesReply(Reply):
@@ -60,7 +62,7 @@ async def get_contract_rate_schedule(
     limit: Limit = None,
     next_page: NextPage = None,
 ) -> ContractRatesReply:
-    """The entitled rates of the contract's card, at an instant or through its life."""
+    """What the contract is entitled to, at an instant or through its life, with the override that acts."""
     at = optional_instant("at", data.at)
     request = page_request("contract-rates", next_page, limit, data.contract_id, at, data.selectors)
     page, rate_card_id = await contract_rates.page(
@@ -77,6 +79,7 @@ async def get_contract_rate_schedule(
         ContractRateRow(
             entitled=True,
             list_rate=rate_reply(row.rate),
+            override_rate=None if override_rate is None else rate_reply(override_rate),
             product_id=row.rate.product_id,
             product_name=row.product_name,
             product_tags=list(row.product_tags),
@@ -86,8 +89,9 @@ async def get_contract_rate_schedule(
             ending_before=row.ending_before,
             pricing_group_values=dict(row.rate.pricing_group_values) or None,
             commit_rate=commit_rate_reply(row.rate),
+            billing_frequency=row.rate.billing_frequency,
         )
-        for row in page.rows
+        for row, override_rate in ((one.row, one.override_rate) for one in page.rows)
     ]
     return ContractRatesReply(data=rows, next_page=page.next_page)
 

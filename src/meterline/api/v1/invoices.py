@@ -1,31 +1,35 @@
-"""/v1/customers/{customer_id}/invoices: running invoices, and spend over time."""
+"""/v1/customers/{customer_id}/invoices and /v1/invoices: drafts and final ones, spend over time, corrections."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from litestar import get
 from litestar.params import Parameter, QueryParameter
 
+from meterline.api.explanation_shapes import ExplanationReply, explanation_reply
+from meterline.api.invoice_shapes import BreakdownDetail, InvoiceDetail, invoice_fields
 from meterline.api.requests import (
+    Body,
+    IdReply,
     Instant,
     Limit,
     NextPage,
     Reply,
+    id_reply,
     instant,
     member,
     page_request,
     path_id,
 )
-from meterline.api.v1.rate_cards import CreditTypeRef, credit_type_ref
+from meterline.api.wire import post
 from meterline.core.errors import Invalid
-from meterline.core.invoice import Invoice, InvoiceStatus, LineItem
-from meterline.services import breakdowns, invoices
+from meterline.core.invoice import InvoiceStatus
+from meterline.services import breakdowns, explanations, invoices
+from meterline.services.bearers import custom_fields_of
 from meterline.services.breakdowns import BreakdownQuery
 from meterline.services.invoices import InvoiceFilter
 from meterline.services.windows import WindowSize
@@ -41,50 +45,8 @@ SORTS = ("date_asc", "date_desc")
 Text = Annotated[str | None, Parameter(required=False)]
 
 
-class TierReply(Reply):
-    level: int
-    starting_at: str
-    size: str | None = None
-
-
-class LineItemReply(Reply):
-    name: str
-    type: str
-    total: Decimal
-    credit_type: CreditTypeRef
-    quantity: Decimal
-    unit_price: Decimal
-    product_id: UUID | None = None
-    product_type: str | None = None
-    product_tags: list[str] | None = None
-    starting_at: datetime | None = None
-    ending_before: datetime | None = None
-    pricing_group_values: dict[str, str] | None = None
-    presentation_group_values: dict[str, str | None] | None = None
-    tier: TierReply | None = None
-
-
-class InvoiceDetail(Reply):
+class InvoiceId(Body):
     id: UUID
-    customer_id: UUID
-    contract_id: UUID
-    type: str
-    status: str
-    credit_type: CreditTypeRef
-    line_items: list[LineItemReply]
-    subtotal: Decimal
-    total: Decimal
-    start_timestamp: datetime
-    end_timestamp: datetime
-    invoice_adjustments: list[dict[str, Any]]
-    billable_status: str
-    issued_at: datetime | None = None
-    net_payment_terms_days: int | None = None
-
-
-class BreakdownDetail(InvoiceDetail, kw_only=True):
-    breakdown_start_timestamp: datetime
-    breakdown_end_timestamp: datetime
 
 
 class InvoiceReply(Reply):
@@ -131,7 +93,11 @@ async def list_invoices(  # noqa: PLR0913, PLR0917 - one argument a query parame
         "invoices", next_page, DRAFTS_DEFAULT if limit is None else limit, customer, wanted
     )
     page = await invoices.page(workspace, customer, wanted, request)
-    shown = [invoice_detail(one, skip_zero_qty_line_items) for one in page.rows]
+    custom_fields = await custom_fields_of(workspace, page.rows)
+    shown = [
+        InvoiceDetail(**invoice_fields(one, custom_fields, skip_zero_qty_line_items))
+        for one in page.rows
+    ]
     return InvoicesReply(data=shown, next_page=page.next_page)
 
 
@@ -168,9 +134,10 @@ async def list_breakdowns(  # noqa: PLR0913, PLR0917 - one argument a query para
     )
     request = page_request("breakdowns", next_page, limit, customer, query)
     page = await breakdowns.page(workspace, customer, query, request)
+    custom_fields = await custom_fields_of(workspace, [row.invoice for row in page.rows])
     shown = [
         BreakdownDetail(
-            **_invoice_fields(invoice, skip_zero_qty_line_items),
+            **invoice_fields(invoice, custom_fields, skip_zero_qty_line_items),
             breakdown_start_timestamp=window.start,
             breakdown_end_timestamp=window.end,
         )
@@ -190,68 +157,36 @@ async def get_invoice(
     invoice = await invoices.get(
         workspace, path_id("customer", customer_id), path_id("invoice", invoice_id)
     )
-    return InvoiceReply(data=invoice_detail(invoice, skip_zero_qty_line_items))
+    custom_fields = await custom_fields_of(workspace, [invoice])
+    fields = invoice_fields(invoice, custom_fields, skip_zero_qty_line_items)
+    return InvoiceReply(data=InvoiceDetail(**fields))
 
 
-def invoice_detail(invoice: Invoice, skip_zero: bool = False) -> InvoiceDetail:
-    """An invoice as every reply shows it; `skip_zero` leaves out lines of quantity 0."""
-    return InvoiceDetail(**_invoice_fields(invoice, skip_zero))
-
-
-def _invoice_fields(invoice: Invoice, skip_zero: bool) -> dict[str, Any]:
-    return {
-        "id": invoice.id,
-        "customer_id": invoice.customer_id,
-        "contract_id": invoice.contract_id,
-        "type": invoice.type,
-        "status": invoice.status,
-        "credit_type": credit_type_ref(invoice.credit_type),
-        "line_items": [
-            _line_item(line) for line in invoice.line_items if line.quantity or not skip_zero
-        ],
-        "subtotal": invoice.subtotal,
-        "total": invoice.total,
-        "start_timestamp": invoice.start_timestamp,
-        "end_timestamp": invoice.end_timestamp,
-        "invoice_adjustments": [],
-        "billable_status": "billable",
-        "issued_at": invoice.issued_at,
-        "net_payment_terms_days": invoice.net_payment_terms_days,
-    }
-
-
-def _line_item(line: LineItem) -> LineItemReply:
-    tier = line.tier
-    return LineItemReply(
-        name=line.name,
-        type=line.type,
-        total=line.total,
-        credit_type=credit_type_ref(line.credit_type),
-        quantity=line.quantity,
-        unit_price=line.unit_price,
-        product_id=line.product_id,
-        product_type=line.product_type,
-        product_tags=None if line.product_id is None else list(line.product_tags),
-        starting_at=line.starting_at,
-        ending_before=line.ending_before,
-        pricing_group_values=_present(line.pricing_group_values),
-        presentation_group_values=None
-        if line.presentation_group_values is None
-        else dict(line.presentation_group_values),
-        tier=None
-        if tier is None
-        else TierReply(
-            level=tier.level,
-            starting_at=format(tier.starting_at, "f"),
-            size=None if tier.size is None else format(tier.size, "f"),
-        ),
+@get(f"{PATH}/{{invoice_id:str}}/lines/{{line_id:str}}/explain")
+async def explain_line(
+    workspace: Workspace, customer_id: str, invoice_id: str, line_id: str
+) -> ExplanationReply:
+    """Why a line says what it says: its rate, the walk through the tiers, what paid for it, the usage."""
+    found = await explanations.explain_line(
+        workspace,
+        path_id("customer", customer_id),
+        path_id("invoice", invoice_id),
+        path_id("line", line_id),
     )
+    return explanation_reply(found)
 
 
-def _present(values: Mapping[str, str | None] | None) -> dict[str, str] | None:
-    if values is None:
-        return None
-    return {name: value for name, value in values.items() if value is not None}
+@post("/v1/invoices/void")
+async def void_invoice(workspace: Workspace, data: InvoiceId) -> IdReply:
+    """Make a final invoice void; what it drew from commits and credits is given back."""
+    await invoices.void_invoice(workspace, data.id)
+    return id_reply(data.id)
+
+
+@post("/v1/invoices/regenerate")
+async def regenerate_invoice(workspace: Workspace, data: InvoiceId) -> IdReply:
+    """Make a void invoice anew from present terms, usage and balances; answers the new one's id."""
+    return id_reply(await invoices.regenerate_invoice(workspace, data.id))
 
 
 def _status(text: str | None) -> InvoiceStatus | None:
@@ -286,4 +221,11 @@ def _instant(field: str, text: str | None) -> datetime | None:
         raise Invalid(field, "must be an RFC 3339 timestamp with an offset from UTC") from error
 
 
-routes = [list_invoices, list_breakdowns, get_invoice]
+routes = [
+    list_invoices,
+    list_breakdowns,
+    get_invoice,
+    explain_line,
+    void_invoice,
+    regenerate_invoice,
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from meterline.api.requests import (
     path_id,
 )
 from meterline.api.wire import Name, post
+from meterline.core.decimals import plain
 from meterline.core.errors import Invalid
 from meterline.core.metric import Aggregation, BillableMetric, PropertyFilter, ValueFilter
 from meterline.services import metrics
@@ -48,6 +50,8 @@ class CreateMetric(Body):
     property_filters: list[PropertyFilterBody] | None = None
     group_keys: list[list[str]] | None = None
     custom_fields: CustomFields | None = None
+    event_minimum: Decimal | None = None
+    event_maximum: Decimal | None = None
     sql: str | None = None
 
 
@@ -80,6 +84,8 @@ class MetricDetail(Reply, kw_only=True):
     property_filters: list[PropertyFilterReply]
     group_keys: list[list[str]]
     custom_fields: dict[str, str]
+    event_minimum: Decimal | None = None
+    event_maximum: Decimal | None = None
     archived_at: datetime | None = None
 
 
@@ -149,6 +155,8 @@ def metric_detail(row: Row) -> MetricDetail:
         property_filters=[PropertyFilterReply(**_given(one)) for one in row["property_filters"]],
         group_keys=row["group_keys"],
         custom_fields=row["custom_fields"],
+        event_minimum=_shown(row["event_minimum"]),
+        event_maximum=_shown(row["event_maximum"]),
         archived_at=row["archived_at"],
     )
 
@@ -176,7 +184,13 @@ def _metric(metric_id: UUID, data: CreateMetric) -> BillableMetric:
             for one in data.property_filters or ()
         ),
         group_keys=tuple(tuple(key) for key in data.group_keys or ()),
+        event_minimum=data.event_minimum,
+        event_maximum=data.event_maximum,
     )
+
+
+def _shown(number: Decimal | None) -> Decimal | None:
+    return None if number is None else plain(number)
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:

@@ -136,6 +136,8 @@ class TermWriter:
             unit = writer.unit_id(override.price.unit, (*at, "unit"))
             rate = writer.terms(override.price, at) | {"credit_type_id": unit}
             body |= {"type": "OVERWRITE", "overwrite_rate": rate}
+        else:
+            body["type"] = "OVERWRITE"
         if override.entitled is not None:
             body["entitled"] = override.entitled
         if override.priority is not None:

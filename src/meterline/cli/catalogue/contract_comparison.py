@@ -7,8 +7,8 @@ that takes an edit that says how.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from meterline.cli.catalogue.amounts import timestamp
@@ -19,7 +19,7 @@ from meterline.cli.catalogue.likeness import unlike
 from meterline.cli.catalogue.model import CatalogueFile
 from meterline.cli.catalogue.platform import Found, Row, contract_of
 from meterline.cli.catalogue.rate_comparison import months_ago
-from meterline.cli.catalogue.requests import Key, Ref, Request, resolved
+from meterline.cli.catalogue.requests import Key, Ref, Request, references, resolved
 from meterline.cli.catalogue.source import Place, Source
 from meterline.cli.catalogue.terms import Contract, Customer, Grant
 
@@ -29,12 +29,19 @@ GRANT_PRIORITY = 100
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    """Where a contract stands: its customer and its place in the file."""
+    """Where a contract stands: its customer and its place in the file. `known`: what its terms may name."""
 
     source: Source
     customer: str
     place: Place
     found: Found
+    known: Collection[tuple[str, str]]
+
+    def check(self, body: Body) -> None:
+        """Raise CommandError for what a body names that neither the file nor the platform has."""
+        for ref in references(body):
+            if (ref.kind, ref.name) not in self.known:
+                raise self.source.fault(ref.place, f"there is no {ref.kind} {ref.name!r}")
 
     @property
     def owner(self) -> Ref:
@@ -47,7 +54,10 @@ def customer_differences(
 ) -> Iterator[Difference]:
     """Yield what is to be done for a customer, his contracts and his own grants."""
     yield from _customer(customer, place, found)
-    site = _Site(source, customer.name, place, found)
+    named = {("product", one.name) for one in wanted.products}
+    named |= {("rate card", one.name) for one in wanted.rate_cards}
+    named |= {("unit", one.name) for one in wanted.units}
+    site = _Site(source, customer.name, place, found, named | set(found.ids))
     if customer.rate_card is not None:
         yield from _short_contract(customer, site)
     currencies = {card.name: card.currency for card in wanted.rate_cards}
@@ -58,7 +68,7 @@ def customer_differences(
             raise source.fault((*at, "name"), f"{contract.name!r} is given twice")
         seen.add(contract.name)
         writer = TermWriter(source, currencies.get(contract.rate_card or "", "USD"))
-        yield from _contract(writer, contract, _Site(source, customer.name, at, found))
+        yield from _contract(writer, contract, replace(site, place=at))
     for kind in ("commit", "credit"):
         grants = customer.commits if kind == "commit" else customer.credits
         yield from _grants(kind, grants, site)
@@ -112,6 +122,7 @@ def _contract(writer: TermWriter, contract: Contract, site: _Site) -> Iterator[D
     key = Key((contract.key,)) if contract.key else Key(("apply", site.owner, contract.name))
     name = f"{contract.name} of {site.customer}"
     body = writer.contract(contract, site.place)
+    site.check(body)
     existing = _known(site, contract.name, key)
     if existing is None:
         create = Request(
@@ -191,6 +202,7 @@ def _grants(kind: str, wanted: Sequence[Grant], site: _Site) -> Iterator[Differe
         place = (*site.place, f"{kind}s", number)
         body = writer.grant(grant, place, is_commit=kind == "commit")
         body.setdefault("priority", GRANT_PRIORITY)
+        site.check(body)
         name = f"{grant.name} of {site.customer}"
         key = Key(("apply", site.owner, kind, grant.name))
         existing = _known_grant(site, grant.name, key)

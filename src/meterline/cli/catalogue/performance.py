@@ -10,7 +10,7 @@ from meterline.cli.catalogue.differences import Difference
 from meterline.cli.catalogue.platform import Found
 from meterline.cli.catalogue.requests import Request, resolved
 from meterline.cli.catalogue.source import Source
-from meterline.cli.client import CommandError, PlatformClient, Refused
+from meterline.cli.client import PlatformClient, Refused
 from meterline.cli.tables import EXACT_JSON
 
 ITEMS_A_REQUEST = 100
@@ -37,9 +37,9 @@ def perform(
                 headers={"Idempotency-Key": str(uuid4())},
             )
         except Refused as refusal:
-            reason = f"{difference.kind} {difference.name}: {refusal.reason}"
-            fault = source.fault(difference.place, reason)
-            raise CommandError(f"the platform refused ({refusal.status}): {fault}") from refusal
+            reason = f"the platform refused ({refusal.status}): {refusal.reason}"
+            words = f"{difference.kind} {difference.name}: {reason}"
+            raise source.fault(difference.place, words) from refusal
         if request.makes is not None:
             ids[request.makes.kind, request.makes.name] = reply["data"]["id"]
 

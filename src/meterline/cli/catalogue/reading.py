@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from meterline.cli.catalogue import source
 from meterline.cli.catalogue.model import CatalogueFile
 from meterline.cli.catalogue.source import Place, Source
+
+Content = TypeVar("Content", bound=msgspec.Struct)
 
 _FAULT = re.compile(r"^(?P<what>.*?) - at `\$(?P<path>.*)`$", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
@@ -18,10 +21,16 @@ _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
 def read(path: Path) -> tuple[Source, CatalogueFile]:
     """Return a file's text and content. Raises CommandError that names file, line and path."""
     text = source.read(path)
+    return text, converted(text, CatalogueFile)
+
+
+def converted(text: Source, kind: type[Content]) -> Content:
+    """Return a file's content as `kind`. Raises CommandError that names file, line and path."""
     if not isinstance(text.content, dict):
-        raise text.fault((), "must be a mapping with metrics, products, rate_cards or customers")
+        known = ", ".join(kind.__struct_fields__)
+        raise text.fault((), f"must be a mapping of {known}")
     try:
-        return text, msgspec.convert(text.content, CatalogueFile)
+        return msgspec.convert(text.content, kind)
     except msgspec.ValidationError as error:
         found = _FAULT.match(str(error))
         if found is None:

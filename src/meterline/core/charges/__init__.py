@@ -6,7 +6,6 @@ from meterline.core.charges.composites import (
     CompositePlan,
     Spend,
     composite_charges,
-    composite_issues,
     composite_plan,
 )
 from meterline.core.charges.cycles import (
@@ -25,6 +24,7 @@ from meterline.core.charges.dated import (
     dated_charges,
     scheduled_charges_at,
 )
+from meterline.core.charges.history import PricedStretch, priced_history, prices_of
 from meterline.core.charges.proration import Prorated, prorated
 from meterline.core.charges.quantities import (
     QuantityStretch,
@@ -72,6 +72,7 @@ __all__ = [
     "DatedCharge",
     "DatedKind",
     "PriceAt",
+    "PricedStretch",
     "Prorated",
     "QuantityStretch",
     "SeatStretch",
@@ -83,7 +84,6 @@ __all__ = [
     "charges_on_statement",
     "commit_purchases",
     "composite_charges",
-    "composite_issues",
     "composite_plan",
     "cycle_at",
     "dated_charges",
@@ -91,6 +91,8 @@ __all__ = [
     "invoice_schedule",
     "item_id",
     "months_after",
+    "priced_history",
+    "prices_of",
     "product_type_issues",
     "professional_service_issues",
     "prorated",

@@ -17,7 +17,6 @@ from uuid import UUID
 
 from meterline.core.catalogue import Product, ProductType, ProductVersion, Rate
 from meterline.core.decimals import EXACT, ZERO, total
-from meterline.core.errors import Issue
 from meterline.core.money import CreditType
 from meterline.core.period import Period
 from meterline.core.rating import PriceList
@@ -68,7 +67,7 @@ class Composite:
 
 @dataclass(frozen=True, slots=True)
 class CompositePlan:
-    """The composites of a period, each after those it counts.
+    """The composites of a period in the order of invoice lines, but each after those it counts.
 
     `cuts`: instants at which usage must be cut for its spend to fall in one stretch. `conversions`: units of
     `fiat_credit_type` for one unit of a custom credit type.
@@ -124,7 +123,7 @@ def composite_plan(
     changes: Iterable[datetime] = (),
     cuts: Iterable[datetime] = (),
 ) -> CompositePlan:
-    """Return the composites of a billing period. Raises nothing for a sound catalogue (`composite_issues`).
+    """Return the composites of a billing period that are sold at some time in it.
 
     `changes`: where rates may change beside the card's own dates, as at the edges of overrides. `cuts`: where charges
     must be cut though nothing changes, as at the edges of grants.
@@ -150,6 +149,10 @@ def composite_plan(
         conversion.custom_credit_type_id: conversion.fiat_per_custom_credit
         for conversion in price_list.card.credit_type_conversions
     }
+    place = {product_id: index for index, product_id in enumerate(price_list.card.product_order)}
+    composites.sort(
+        key=lambda one: (place.get(one.product_id, len(place)), one.name, one.product_id)
+    )
     return CompositePlan(
         period, _inner_first(composites), price_list.card.fiat_credit_type, conversions
     )
@@ -276,7 +279,10 @@ def _converted(plan: CompositePlan, line: Spend, credit_type: CreditType) -> Dec
 
 
 def _inner_first(composites: Sequence[Composite]) -> tuple[Composite, ...]:
-    """`composites` so that each comes after those it counts."""
+    """`composites` so that each comes after those it counts; where they count each other, in the order given.
+
+    What comes later is not counted, so a circle, which tags can close at any time, costs no more than once around.
+    """
     ordered: list[Composite] = []
     waiting = list(composites)
     while waiting:
@@ -285,9 +291,8 @@ def _inner_first(composites: Sequence[Composite]) -> tuple[Composite, ...]:
             for one in waiting
             if not any(_counts_composite(one, other) for other in waiting if other is not one)
         ]
-        assert ready, "composite_issues refuses composites that count each other"
-        ordered += ready
-        waiting = [one for one in waiting if one not in ready]
+        ordered += ready or waiting[:1]
+        waiting = [one for one in waiting if one not in ordered]
     return tuple(ordered)
 
 
@@ -297,39 +302,3 @@ def _counts_composite(outer: Composite, inner: Composite) -> bool:
         and _chooses(stretch.version, inner.product_id, inner.tags)
         for stretch in outer.stretches
     )
-
-
-def composite_issues(product: Product, products: Iterable[Product]) -> list[Issue]:
-    """Return what is wrong with a composite beside all other `products`: unknown ones, or itself in the end.
-
-    Fields as in POST /v1/contract-pricing/products/create.
-    """
-    known = {one.id: one for one in products} | {product.id: product}
-    issues = [
-        Issue("composite_product_ids", f"names no product: {product_id}")
-        for version in product.versions
-        for product_id in version.composite_product_ids
-        if product_id not in known
-    ]
-    if any(product.id in version.composite_product_ids for version in product.versions):
-        issues.append(Issue("composite_product_ids", "must not name the product itself"))
-    elif _reaches(product, product.id, known, set()):
-        issues.append(Issue("include_composite_spend", "must not let composites count each other"))
-    return issues
-
-
-def _reaches(product: Product, goal: UUID, known: Mapping[UUID, Product], seen: set[UUID]) -> bool:
-    """Whether `product` counts the composite `goal`, itself or through others."""
-    seen.add(product.id)
-    for other in known.values():
-        if other.type is not ProductType.COMPOSITE or other.id == product.id:
-            continue
-        if not any(
-            version.include_composite_spend
-            and any(_chooses(version, other.id, inner.tags) for inner in other.versions)
-            for version in product.versions
-        ):
-            continue
-        if other.id == goal or (other.id not in seen and _reaches(other, goal, known, seen)):
-            return True
-    return False

@@ -8,7 +8,7 @@ Source: docs/decisions/0011-charges-beside-usage.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import zip_longest
@@ -43,19 +43,6 @@ class Seats:
     def total(self) -> int:
         """Assigned and unassigned seats."""
         return len(self.ids) + self.unassigned
-
-    def after(self, change: SeatChange) -> Seats:
-        """Return the seats after `change`: first what goes, then the ids that come, then unassigned seats.
-
-        An id that is there already, and one to be removed that is not, change nothing. An id that comes takes an
-        unassigned seat while there is one. No more unassigned seats go than there are.
-        """
-        gone = set(change.remove_seat_ids)
-        ids = [seat for seat in self.ids if seat not in gone]
-        unassigned = max(0, self.unassigned - change.remove_unassigned_seats)
-        came = [seat for seat in dict.fromkeys(change.add_seat_ids) if seat not in set(ids)]
-        unassigned = max(0, unassigned - len(came)) + change.add_unassigned_seats
-        return Seats((*ids, *came), unassigned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +111,7 @@ def quantity_steps(subscription: Subscription) -> Iterator[tuple[datetime, Decim
             break
         quantity = quantity_after(quantity, change)
         yield change.starting_at, quantity
-    for starting_at, standing in _seat_steps(seats):
+    for starting_at, standing in _standings(seats):
         yield starting_at, Decimal(standing.total)
 
 
@@ -137,10 +124,42 @@ def quantity_after(quantity: Decimal, change: QuantityChange) -> Decimal:
 
 
 def _seat_steps(changes: Sequence[SeatChange]) -> Iterator[tuple[datetime, Seats]]:
-    seats = Seats()
+    for starting_at, standing in _standings(changes):
+        yield starting_at, Seats(tuple(standing.ids), standing.unassigned)
+
+
+def _standings(changes: Sequence[SeatChange]) -> Iterator[tuple[datetime, _Standing]]:
+    """Yield (instant, seats from then on) after each change: one value, which goes on changing."""
+    standing = _Standing()
     for change in _in_order(changes):
-        seats = seats.after(change)
-        yield change.starting_at, seats
+        standing.change(change)
+        yield change.starting_at, standing
+
+
+@dataclass(slots=True)
+class _Standing:
+    """Seats as they are changed: ids in the order they came, so that a change costs no more than its own size."""
+
+    ids: dict[str, None] = field(default_factory=dict)
+    unassigned: int = 0
+
+    @property
+    def total(self) -> int:
+        return len(self.ids) + self.unassigned
+
+    def change(self, change: SeatChange) -> None:
+        """First what goes, then the ids that come, then unassigned seats.
+
+        An id that is there already, and one to be removed that is not, change nothing. An id that comes takes an
+        unassigned seat while there is one. No more unassigned seats go than there are.
+        """
+        for seat in change.remove_seat_ids:
+            self.ids.pop(seat, None)
+        self.unassigned = max(0, self.unassigned - change.remove_unassigned_seats)
+        before = len(self.ids)
+        self.ids.update(dict.fromkeys(change.add_seat_ids))
+        came = len(self.ids) - before
+        self.unassigned = max(0, self.unassigned - came) + change.add_unassigned_seats
 
 
 def _in_order(changes: Iterable[Change]) -> list[Change]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from meterline.core.catalogue import Product, ProductType
 from meterline.core.charges.cycles import Life, life
-from meterline.core.charges.schedules import amount_issues, schedule_issues
+from meterline.core.charges.schedules import amount_issues, amount_of, schedule_issues
 from meterline.core.contract import Contract
 from meterline.core.contract.professional_service import ProfessionalService
 from meterline.core.contract.schedule import DatedAmount, ScheduleTerms
@@ -18,7 +18,7 @@ from meterline.core.contract.subscription import (
     SeatChange,
     Subscription,
 )
-from meterline.core.decimals import EXACT, decimal_issues, total
+from meterline.core.decimals import EXACT, decimal_issues, plain, total
 from meterline.core.errors import Issue
 from meterline.core.period import is_hour
 
@@ -213,22 +213,24 @@ def professional_service_issues(
 
 
 def service_invoice_issues(
-    service: ProfessionalService, lines: Sequence[DatedAmount], field: str = "line_items"
+    service: ProfessionalService, lines: Sequence[DatedAmount], places: Sequence[int]
 ) -> list[Issue]:
     """Return what is wrong with invoicing `lines` of `service`: above all, its ceiling.
 
-    Everything invoiced so far counts against `max_amount`, whatever its date.
+    `places`: where each was sent, in line_items. Everything invoiced so far counts against `max_amount`, whatever its
+    date or its invoice's fate.
     """
     issues = []
-    for position, line in enumerate(lines):
-        issues += amount_issues(line, f"{field}[{position}]")
+    asked = []
+    for place, line in zip(places, lines, strict=True):
+        wrong = amount_issues(line, f"line_items[{place}]")
+        issues += wrong
+        if not wrong:
+            asked.append(amount_of(line))
     if issues:
         return issues
-    asked = [
-        line.amount if line.amount is not None else EXACT.multiply(line.unit_price, line.quantity)  # type: ignore[arg-type]
-        for line in lines
-    ]
     left = EXACT.subtract(service.max_amount, total(item.amount for item in service.invoiced))
     if total(asked) > left:
-        return [Issue(field, f"must not be more than is left of max_amount: {left}")]
+        field = f"line_items[{places[-1]}]"
+        return [Issue(field, f"must not be more than is left of max_amount: {plain(left)}")]
     return []

@@ -57,8 +57,7 @@ def schedule_items(
             prices = _divided(unit_price, len(dates), DECIMAL_PLACES_MAX)
         case AmountDistribution.DIVIDED_ROUNDED:
             # Whole amounts need not be whole unit prices, so each share is one unit of its amount.
-            amount = EXACT.multiply(unit_price, quantity)
-            prices = _divided(amount, len(dates), smallest_unit_places(credit_type))
+            prices = _divided(amount_of(recurring), len(dates), smallest_unit_places(credit_type))
             quantity = ONE
     shares = [
         DatedAmount(date, None, price, quantity) for date, price in zip(dates, prices, strict=True)
@@ -113,6 +112,11 @@ def _price_and_quantity(given: DatedAmount | RecurringSchedule) -> tuple[Decimal
         return given.unit_price, given.quantity
     assert given.amount is not None, "schedule_issues asks for an amount"
     return given.amount, ONE
+
+
+def amount_of(given: DatedAmount | RecurringSchedule) -> Decimal:
+    """Return the amount that was given, or asked for by unit price and quantity."""
+    return EXACT.multiply(*_price_and_quantity(given))
 
 
 def _divided(whole: Decimal, parts: int, places: int) -> list[Decimal]:

@@ -8,11 +8,10 @@ Source: docs/decisions/0011-charges-beside-usage.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from itertools import takewhile
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
@@ -98,17 +97,20 @@ def subscription_charges(
     In order of (due, subscription, start of service). Those for a quantity of zero are left out, those at a price of
     zero are not. Linear in the cycles that touch the window, not in those before it.
     """
-    found = [
-        charge
-        for subscription in contract.subscriptions
+    found = []
+    for subscription in contract.subscriptions:
+        history = quantity_history(subscription, contract)
         # A cycle that ends at the first due date is collected then.
-        for cycle in takewhile(
-            lambda cycle: cycle.period.start <= last_due,
-            subscription_cycles(subscription, contract, since=first_due - HOUR),
-        )
-        for charge in cycle_charges(subscription, contract, cycle, price_at)
-        if first_due <= charge.due <= last_due
-    ]
+        for cycle in subscription_cycles(subscription, contract, since=first_due - HOUR):
+            if cycle.period.start > last_due:
+                break
+            found += [
+                charge
+                for charge in _cycle_charges(
+                    contract, _Cycled(subscription, cycle, history), price_at
+                )
+                if first_due <= charge.due <= last_due
+            ]
     place = {subscription.id: n for n, subscription in enumerate(contract.subscriptions)}
     return sorted(
         found,
@@ -131,18 +133,29 @@ def charges_on_statement(
     ]
 
 
-def cycle_charges(
-    subscription: Subscription, contract: Contract, cycle: Cycle, price_at: PriceAt
-) -> list[SubscriptionCharge]:
-    """Return the charges for one cycle, by start of service."""
+class _Cycled(NamedTuple):
+    """A cycle of a subscription, which has had these quantities over its life."""
+
+    subscription: Subscription
+    cycle: Cycle
+    history: Sequence[QuantityStretch]
+
+
+def _cycle_charges(
+    contract: Contract, cycled: _Cycled, price_at: PriceAt
+) -> Iterator[SubscriptionCharge]:
+    """Yield the charges for one cycle, by start of service."""
+    subscription, cycle, history = cycled
+    rises = list(_rises(history, cycle.period))
+    if not rises:
+        return
     rate = price_at(
         subscription.product_id, subscription.billing_frequency.value, cycle.period.start
     )
     if rate is None or not rate.entitled:
-        return []
+        return
     model = price_model(rate.terms)
-    charges = []
-    for start, before, after in _rises(quantity_history(subscription, contract), cycle.period):
+    for start, before, after in rises:
         service_period = Period(start, cycle.period.end)
         collected = _collected(subscription, contract, cycle, start)
         if collected is None:
@@ -150,21 +163,18 @@ def cycle_charges(
         priced = model
         if subscription.is_prorated and service_period != cycle.whole:
             priced = Prorated(model, service_period, cycle.whole, subscription.rounding)
-        charges.append(
-            SubscriptionCharge(
-                charge_id(subscription, start),
-                subscription,
-                rate,
-                cycle,
-                service_period,
-                before,
-                after,
-                priced,
-                collected.due,
-                collected.statement,
-            )
+        yield SubscriptionCharge(
+            charge_id(subscription, start),
+            subscription,
+            rate,
+            cycle,
+            service_period,
+            before,
+            after,
+            priced,
+            collected.due,
+            collected.statement,
         )
-    return charges
 
 
 def charge_id(subscription: Subscription, service_start: datetime) -> UUID:

@@ -22,7 +22,7 @@ from meterline.core.invoice.document import (
     LineItem,
     LineType,
 )
-from meterline.core.invoice.lines import LineSubject, Settled, due, lines_of_run
+from meterline.core.invoice.lines import Settled, due, lines_of_run
 from meterline.core.invoice.subjects import Products, subscription_subject
 from meterline.core.ledger.grant import Grant, GrantKind
 from meterline.core.money import CreditType
@@ -110,13 +110,10 @@ def _trueup_line(
     terms: ScheduledTerms, grant: Grant, source_id: UUID, shortfall: Decimal
 ) -> LineItem:
     version = terms.products[grant.product_id].at(terms.at)
-    subject = LineSubject(
-        f"trueup/{grant.id}", LineType.SCHEDULED, grant.name or version.name, terms.credit_type
-    )
     return LineItem(
-        uuid5(terms.invoice_id, subject.key),
-        LineType.SCHEDULED,
-        subject.name,
+        uuid5(terms.invoice_id, f"trueup/{grant.id}"),
+        LineType.COMMIT_PURCHASE,
+        grant.name or version.name,
         terms.credit_type,
         ONE,
         plain(shortfall),

@@ -22,10 +22,11 @@ GRACE = timedelta(hours=24)
 class Account:
     """A customer's terms and books.
 
-    `contracts`: those not archived, by (starting_at, id). `grants`: all, archived ones too, by (created_at, id).
-    `entries`: all stored ones, in the order they were posted. `invoices`: the stored ones (FINALIZED and VOID), with
-    their lines. `price_lists`: by rate card. `products`: those that grants, charges and subscriptions name. `compiler`:
-    `rate_plan`, or one that keeps the plans that customers share (the invoice run is as quick as this one).
+    `contracts`: by (starting_at, id); archived ones get nothing more, and may be left out. `grants`: all, archived ones
+    too, by (created_at, id). `entries`: all stored ones, in the order they were posted. `invoices`: the stored ones
+    (FINALIZED and VOID), with their lines. `price_lists`: by rate card. `products`: those that grants, charges and
+    subscriptions name. `compiler`: `rate_plan`, or one that keeps the plans that customers share (the invoice run is
+    as quick as this one).
     """
 
     customer_id: UUID

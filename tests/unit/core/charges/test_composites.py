@@ -6,8 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-import pytest
-from tests.unit.core.builders import LONG_AGO, NOVEMBER, card, product, rate, uid, utc
+from tests.unit.core.builders import LONG_AGO, NOVEMBER, card, rate, uid, utc
 from tests.unit.core.charges.builders import composite
 
 from meterline.core.catalogue import (
@@ -24,7 +23,6 @@ from meterline.core.charges import (
     CompositeCharge,
     Spend,
     composite_charges,
-    composite_issues,
     composite_plan,
 )
 from meterline.core.money import USD_CENTS, CreditType
@@ -213,27 +211,15 @@ def test_a_version_that_counts_something_else_cuts() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("fields", "field"),
-    [
-        ({"composite_product_ids": (uid(99),)}, "composite_product_ids"),
-        ({"composite_product_ids": (SUPPORT,)}, "composite_product_ids"),
-        (
-            {"composite_product_ids": (PLATFORM,), "include_composite_spend": True},
-            "include_composite_spend",
-        ),
-        ({"composite_tags": ("fees",), "include_composite_spend": True}, "include_composite_spend"),
-        ({"include_composite_spend": True}, "include_composite_spend"),
-    ],
-)
-def test_what_is_wrong_with_a_composite(fields: dict[str, object], field: str) -> None:
-    platform = composite(21, "Platform", include_composite_spend=True, tags=("fees",))
-    issues = composite_issues(composite(20, **fields), [product(10), platform])
-    assert [issue.field for issue in issues] == [field]
-
-
-def test_a_sound_composite_has_no_issues() -> None:
+def test_composites_that_count_each_other_count_once_around() -> None:
+    """The first of the invoice's lines, by name: half of 1,000, then a tenth of 1,500."""
+    support = composite(20, include_composite_spend=True)
     platform = composite(21, "Platform", include_composite_spend=True)
-    named = composite(20, composite_product_ids=(CALLS,), include_composite_spend=True)
-    assert composite_issues(named, [product(10), platform]) == []
-    assert composite_issues(composite(20), [platform]) == []
+    half = rate(percent("0.5"), product_id=PLATFORM)
+    for products in ([support, platform], [platform, support]):
+        assert amounts(charged(products, [TEN, half], spend(CALLS, "1000"))) == [500, 150]
+
+
+def test_a_composite_does_not_count_itself() -> None:
+    own = composite(20, composite_product_ids=(CALLS, SUPPORT), include_composite_spend=True)
+    assert amounts(charged([own], [TEN], spend(CALLS, "1000"))) == [100]

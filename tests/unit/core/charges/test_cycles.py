@@ -77,6 +77,9 @@ def test_the_last_cycle_ends_with_the_subscription_or_the_contract() -> None:
     assert cycles(one, contract(one)) == expected
     open_one = subscription()
     assert cycles(open_one, contract(open_one, ending_before=utc(2027, 5, 16))) == expected
+    assert cycles(one, contract(one, ending_before=JUNE)) == expected
+    long = subscription(ending_before=JUNE)
+    assert cycles(long, contract(long, ending_before=utc(2027, 5, 16))) == expected
 
 
 def test_cycles_since_an_instant_begin_with_the_one_it_lies_in() -> None:

@@ -12,7 +12,6 @@ from meterline.core.charges import (
     seat_history,
     seats_at,
 )
-from meterline.core.charges.quantities import Seats
 from meterline.core.contract.subscription import SeatChange, Subscription
 
 DAY_10, DAY_20, DAY_21 = utc(2027, 4, 10), utc(2027, 4, 20), utc(2027, 5, 21)
@@ -118,9 +117,9 @@ def test_what_is_there_is_not_added_and_what_is_not_is_not_removed() -> None:
 
 
 def test_a_seat_that_goes_and_comes_in_one_change_stays() -> None:
-    assert Seats(("ann", "bob"), 0).after(SeatChange(MAY, ("ann",), ("ann",))) == Seats(
-        ("bob", "ann"), 0
-    )
+    one = seated(initial("ann", "bob"), SeatChange(DAY_10, ("ann",), ("ann",)))
+    assert seats(one)[1] == ("04-10", "bob ann", 0)
+    assert history(one) == [("04-01", 2)]
 
 
 def test_seat_changes_of_one_instant_apply_in_order_of_arrival() -> None:

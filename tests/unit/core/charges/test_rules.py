@@ -61,6 +61,9 @@ def test_sound_subscriptions_have_no_issues() -> None:
     assert issues_of(subscription((APRIL, 10), (DAY_10, "-10"))) == []
     assert issues_of(subscription(collection_schedule=ARREARS, ending_before=JUNE)) == []
     assert issues_of(subscription(anchor_date=utc(2027, 1, 31))) == []
+    for places in (-5, 5):
+        rounding = ProrationRounding(places, FiatRounding.FLOOR)
+        assert issues_of(subscription(rounding=rounding)) == []
     assert issues_of(seated(SeatChange(APRIL, ("ann",), add_unassigned_seats=2))) == []
 
 
@@ -202,8 +205,8 @@ def test_services() -> None:
 def test_a_service_is_invoiced_up_to_its_ceiling() -> None:
     amount = DatedAmount(MAY, Decimal(300))
     priced = DatedAmount(MAY, None, Decimal(100), Decimal(3))
-    assert service_invoice_issues(service("400"), (amount, priced)) == []
-    (issue,) = service_invoice_issues(service("400.01"), (amount, priced))
-    assert issue == Issue("line_items", "must not be more than is left of max_amount: 599.99")
-    nothing = DatedAmount(MAY)
-    assert fields(service_invoice_issues(service(), (amount, nothing))) == ["line_items[1].amount"]
+    assert service_invoice_issues(service("400"), (amount, priced), (0, 2)) == []
+    (issue,) = service_invoice_issues(service("400.01"), (amount, priced), (0, 2))
+    assert issue == Issue("line_items[2]", "must not be more than is left of max_amount: 599.99")
+    (issue,) = service_invoice_issues(service(), (amount, DatedAmount(MAY)), (0, 2))
+    assert issue.field == "line_items[2].amount"
