@@ -17,12 +17,13 @@ from math import ceil, floor
 from tests.property.core.strategies import HOURS, START, UsageEvent
 
 from meterline.core.catalogue import (
+    CustomModel,
     Operation,
     ProductVersion,
     Rate,
     RateTerms,
-    RateType,
     RoundingMethod,
+    Tier,
 )
 from meterline.core.metric import Aggregation
 from meterline.core.period import HOUR
@@ -71,18 +72,57 @@ def priced_quantity(version: ProductVersion, quantity: Fraction) -> Fraction:
 
 
 def price_of_total(terms: RateTerms, total: Fraction) -> Fraction:
-    """What a period's total costs when these terms held all along."""
-    if terms.rate_type is RateType.FLAT:
-        assert terms.price is not None
-        return total * Fraction(terms.price)
+    """What a period's total costs when these terms held all along, without limits of spend."""
+    given = terms if terms.custom is None else terms.custom
+    tiers = given.tiers or (Tier(given.price or Decimal(0)),)
+    if terms.custom is not None and terms.custom.model is CustomModel.VOLUME:
+        bounds = [sum(Fraction(one.size or 0) for one in tiers[: i + 1]) for i in range(len(tiers))]
+        reached = next(
+            tier
+            for tier, bound in zip(tiers, bounds, strict=True)
+            if tier.size is None or total <= bound
+        )
+        return total * Fraction(reached.price) + (Fraction(reached.flat_fee) if total > 0 else 0)
+    if terms.custom is not None and terms.custom.model is CustomModel.PACKAGE:
+        packages = ceil(abs(total) / Fraction(terms.custom.package_size or 0))
+        return (packages if total >= 0 else -packages) * Fraction(terms.custom.price or 0)
     amount, lower = Fraction(0), Fraction(0)
-    for level, tier in enumerate(terms.tiers):
+    for level, tier in enumerate(tiers):
         upper = total if tier.size is None else min(total, lower + Fraction(tier.size))
         if level == 0 or upper > lower:
             amount += (upper - lower) * Fraction(tier.price)
+        if total > lower:
+            amount += Fraction(tier.flat_fee)
         if tier.size is not None:
             lower += Fraction(tier.size)
     return amount
+
+
+def limit(terms: RateTerms, name: str) -> Fraction | None:
+    """The minimum_spend or maximum_spend of `terms`."""
+    found = None if terms.custom is None else getattr(terms.custom, name)
+    return None if found is None else Fraction(found)
+
+
+def group_amount(quantities: Sequence[Fraction], rates: Sequence[Rate | None]) -> Fraction:
+    """What a counter costs in the period: its quantity until each hour (one more than hours), and the rate of each
+    hour (None: not sold).
+    """
+    counter = unlimited = charged = Fraction(0)
+    for until, after, rate in zip(quantities, quantities[1:], rates, strict=False):
+        if rate is None:
+            continue
+        moved = counter + after - until
+        here = price_of_total(rate.terms, moved) - price_of_total(rate.terms, counter)
+        most = limit(rate.terms, "maximum_spend")
+        if most is None:
+            charged += here
+        else:
+            charged += min(unlimited + here, most) - min(unlimited, most)
+        counter, unlimited = moved, unlimited + here
+    sold = [rate for rate in rates if rate is not None]
+    least = limit(sold[-1].terms, "minimum_spend") if sold else None
+    return charged if least is None else max(charged, least)
 
 
 def rate_in_force(rates: Iterable[Rate], instant: datetime) -> Rate | None:
@@ -106,7 +146,7 @@ def period_amount(price_list: PriceList, events: Sequence[UsageEvent]) -> Fracti
         return tuple(getattr(event, key) for key in keys)
 
     amount = Fraction(0)
-    for group in {group_of(event) for event in events}:
+    for group in {group_of(event) for event in events} if keys else {()}:
         region = group[0] if version.pricing_group_key else None
         rates = [
             rate
@@ -114,19 +154,18 @@ def period_amount(price_list: PriceList, events: Sequence[UsageEvent]) -> Fracti
             if not version.pricing_group_key or rate.pricing_group_values["region"] == region
         ]
         mine = [event for event in events if group_of(event) == group]
-        counter = Fraction(0)
-        for hour in range(HOURS):
-            until, after = (
-                priced_quantity(
-                    version, aggregate(aggregation, [event for event in mine if event.hour < end])
-                )
-                for end in (hour, hour + 1)
+        sold = [
+            rate if rate is not None and rate.entitled else None
+            for rate in (rate_in_force(rates, START + hour * HOUR) for hour in range(HOURS))
+        ]
+        quantities = [
+            priced_quantity(
+                version, aggregate(aggregation, [event for event in mine if event.hour < end])
             )
-            rate = rate_in_force(rates, START + hour * HOUR)
-            if rate is not None and rate.entitled:
-                moved = counter + after - until
-                amount += price_of_total(rate.terms, moved) - price_of_total(rate.terms, counter)
-                counter = moved
+            for end in range(HOURS + 1)
+        ]
+        if not keys or any(sold[event.hour] is not None for event in mine):
+            amount += group_amount(quantities, sold)
     return amount
 
 

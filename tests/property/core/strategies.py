@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from tests.unit.core.builders import uid, utc
 
 from meterline.core.catalogue import (
+    CustomModel,
+    CustomRate,
     Operation,
     Product,
     ProductType,
@@ -74,14 +76,68 @@ def usage_events(draw: st.DrawFn, max_size: int = 12) -> list[UsageEvent]:
     return [UsageEvent(uid(number), *event) for number, event in enumerate(found)]
 
 
+fractions = st.decimals(0, 1, places=3)
+no_fees = st.just(Decimal(0))
+fees = no_fees | st.decimals(0, 30, places=2)
+
+
+@st.composite
+def scales(
+    draw: st.DrawFn,
+    price: st.SearchStrategy[Decimal] = prices,
+    fee: st.SearchStrategy[Decimal] = no_fees,
+) -> tuple[Tier, ...]:
+    """Tiers, of which the last has no end."""
+    sizes = draw(st.lists(st.decimals("0.001", 50, places=3) | st.just(Decimal(5)), max_size=3))
+    return tuple(Tier(draw(price), size, draw(fee)) for size in (*sizes, None))
+
+
+@st.composite
+def custom_rates(draw: st.DrawFn) -> CustomRate:
+    """Terms of any custom model, without limits of spend."""
+    match model := draw(st.sampled_from(CustomModel)):
+        case CustomModel.FLAT:
+            return CustomRate(model, draw(prices))
+        case CustomModel.PERCENTAGE:
+            return CustomRate(model, draw(fractions))
+        case CustomModel.PACKAGE:
+            sizes = st.sampled_from([Decimal(text) for text in ("1", "5", "7.5", "0.001")])
+            return CustomRate(model, draw(prices), package_size=draw(sizes))
+        case CustomModel.GRADUATED_PERCENTAGE:
+            return CustomRate(model, tiers=draw(scales(fractions, fees)))
+        case CustomModel.TIERED | CustomModel.VOLUME:
+            return CustomRate(model, tiers=draw(scales(prices, fees)))
+
+
 @st.composite
 def terms(draw: st.DrawFn) -> RateTerms:
-    """Flat or tiered terms."""
-    if draw(st.booleans()):
-        return RateTerms(RateType.FLAT, draw(prices))
-    sizes = draw(st.lists(st.decimals("0.001", 50, places=3) | st.just(Decimal(5)), max_size=3))
-    tiers = [Tier(draw(prices), size) for size in sizes] + [Tier(draw(prices))]
-    return RateTerms(RateType.TIERED, tiers=tuple(tiers))
+    """Terms of any price model of usage."""
+    kinds = [one for one in RateType if one is not RateType.SUBSCRIPTION]
+    match rate_type := draw(st.sampled_from(kinds)):
+        case RateType.FLAT:
+            return RateTerms(rate_type, draw(prices))
+        case RateType.PERCENTAGE:
+            return RateTerms(rate_type, draw(fractions))
+        case RateType.TIERED_PERCENTAGE:
+            return RateTerms(rate_type, tiers=draw(scales(fractions)))
+        case RateType.CUSTOM:
+            return RateTerms(rate_type, custom=draw(custom_rates()))
+        case _:
+            return RateTerms(rate_type, tiers=draw(scales()))
+
+
+@st.composite
+def limited_terms(draw: st.DrawFn) -> RateTerms:
+    """Terms of a custom model with a minimum or maximum spend, or both."""
+    limits = st.sampled_from([None, *(Decimal(text) for text in ("0", "3", "50", "100.5", "2000"))])
+    lowest, highest = draw(limits), draw(limits)
+    if lowest is not None and highest is not None and lowest > highest:
+        lowest, highest = highest, lowest
+    custom = replace(draw(custom_rates()), minimum_spend=lowest, maximum_spend=highest)
+    return RateTerms(RateType.CUSTOM, custom=custom)
+
+
+ANY_TERMS = terms() | limited_terms()
 
 
 def hours_of_period(first: int = -2, last: int = HOURS + 2) -> st.SearchStrategy[datetime]:
@@ -90,7 +146,11 @@ def hours_of_period(first: int = -2, last: int = HOURS + 2) -> st.SearchStrategy
 
 
 @st.composite
-def price_lists(draw: st.DrawFn, aggregation: Aggregation | None = None) -> PriceList:
+def price_lists(
+    draw: st.DrawFn,
+    aggregation: Aggregation | None = None,
+    any_terms: st.SearchStrategy[RateTerms] = ANY_TERMS,
+) -> PriceList:
     """One product over one metric, with keys or without, and rates that start, end and overlap."""
     metric = BillableMetric(
         uid(1),
@@ -127,7 +187,7 @@ def price_lists(draw: st.DrawFn, aggregation: Aggregation | None = None) -> Pric
                 None if length is None else starting_at + length * HOUR,
                 draw(st.sampled_from([True, True, True, False])),
                 USD_CENTS,
-                draw(terms()),
+                draw(any_terms),
                 {"region": draw(st.sampled_from(REGIONS))} if pricing else {},
             )
         )

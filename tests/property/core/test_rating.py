@@ -10,15 +10,25 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.property.core.model import period_amount, rows
-from tests.property.core.strategies import PERIOD, UsageEvent, price_lists, usage_events
-from tests.unit.core.builders import uid, utc
+from tests.property.core.strategies import (
+    PERIOD,
+    UsageEvent,
+    limited_terms,
+    price_lists,
+    quantities,
+    terms,
+    usage_events,
+)
+from tests.unit.core.builders import card, metric, product, uid, utc
 
+from meterline.core.catalogue import Rate, RateTerms
 from meterline.core.contract import Contract
 from meterline.core.decimals import EXACT, total
 from meterline.core.invoice import Invoice, draft_invoice
 from meterline.core.metric import Aggregation
-from meterline.core.period import MONTHLY, StatementSchedule
-from meterline.core.rating import PriceList, RatePlan, charges, product_totals, rate_plan
+from meterline.core.money import USD_CENTS
+from meterline.core.period import HOUR, MONTHLY, StatementSchedule
+from meterline.core.rating import PieceKind, PriceList, RatePlan, charges, product_totals, rate_plan
 from meterline.core.usage import SegmentUsage, UsageBook, merge
 
 CONTRACT = Contract(
@@ -46,6 +56,26 @@ def test_the_invoice_is_what_the_model_says(
     assert Fraction(invoice(plan, usage).total) == period_amount(price_list, events)
 
 
+@given(st.lists(st.tuples(limited_terms(), quantities), min_size=2, max_size=3))
+def test_limits_of_spend_hold_for_the_whole_period(
+    stretches: list[tuple[RateTerms, Decimal]],
+) -> None:
+    """One rate after the other, each with limits of its own and some usage."""
+    starts = [PERIOD.start + 4 * index * HOUR for index in range(len(stretches))]
+    rates = [
+        Rate(uid(10), start, None, True, USD_CENTS, found, {})
+        for start, (found, _) in zip(starts, stretches, strict=True)
+    ]
+    price_list = PriceList(card(), [product()], [metric()], rates)
+    events = [
+        UsageEvent(uid(index), 4 * index + 1, 0, amount, None, None)
+        for index, (_, amount) in enumerate(stretches)
+    ]
+    plan, usage = compiled(price_list, events)
+    amounts = product_totals(plan, {uid(1): usage}).values()
+    assert sum(Fraction(amount) for amount, _ in amounts) == period_amount(price_list, events)
+
+
 @given(price_lists(), usage_events(), st.data())
 def test_order_and_merging_of_usage_do_not_matter(
     price_list: PriceList, events: list[UsageEvent], data: st.DataObject
@@ -69,15 +99,18 @@ def test_lines_add_up_to_the_total_and_to_the_products_totals(
 ) -> None:
     plan, usage = compiled(price_list, events)
     draft = invoice(plan, usage)
-    sums: dict[tuple[UUID | None, UUID], tuple[Decimal, Decimal]] = defaultdict(
+    sums: dict[tuple[UUID, UUID], tuple[Decimal, Decimal]] = defaultdict(
         lambda: (Decimal(0), Decimal(0))
     )
     for line in draft.line_items:
         assert line.total == EXACT.multiply(line.quantity, line.unit_price)
-        key = (line.product_id, line.credit_type.id)
+    for of_product, _, segment, _, piece in charges(plan, {uid(1): usage}):
+        key = (of_product.id, segment.rate.credit_type.id)
         amount, quantity = sums[key]
-        sums[key] = EXACT.add(amount, line.total), EXACT.add(quantity, line.quantity)
+        counted = piece.quantity if piece.kind is PieceKind.UNITS else Decimal(0)
+        sums[key] = EXACT.add(amount, piece.amount), EXACT.add(quantity, counted)
     assert dict(sums) == product_totals(plan, {uid(1): usage})
+    assert draft.total == total(amount for amount, _ in sums.values())
     assert draft.total == draft.subtotal == total(line.total for line in draft.line_items)
 
 
@@ -91,10 +124,11 @@ def test_lines_are_distinct_ordered_and_inside_the_period(
             [(value is not None, value or "") for value in charge.values],
             charge.segment.period.start,
             charge.piece.tier.level if charge.piece.tier else 0,
+            charge.piece.kind,
         )
         for charge in charges(plan, {uid(1): usage})
     ]
-    assert places == sorted(places)
+    assert [place[:2] for place in places] == sorted(place[:2] for place in places)
     assert len({repr(place) for place in places}) == len(places)
     for line in invoice(plan, usage).line_items:
         assert line.starting_at is not None
@@ -102,7 +136,7 @@ def test_lines_are_distinct_ordered_and_inside_the_period(
         assert PERIOD.start <= line.starting_at < line.ending_before <= PERIOD.end
 
 
-@given(price_lists(Aggregation.SUM), usage_events(), usage_events())
+@given(price_lists(Aggregation.SUM, terms()), usage_events(), usage_events())
 def test_events_that_cancel_out_cost_nothing(
     price_list: PriceList, events: list[UsageEvent], others: list[UsageEvent]
 ) -> None:
