@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -109,3 +111,18 @@ def _fresh_database(postgres: EmbeddedPostgres, template: str = TEMPLATE) -> Ite
 
 def _database(url: str, name: str) -> str:
     return url.replace("@/meterline?", f"@/{name}?")
+
+
+@pytest.fixture(scope="session")
+def kafka() -> str:
+    """A running cluster's bootstrap servers.
+
+    Without one the test is left out, and says why; METERLINE_REQUIRE_KAFKA makes that a failure (CI sets it).
+    """
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", 9092)) == 0:
+            return "127.0.0.1:9092"
+    reason = "no Kafka on 127.0.0.1:9092 (`make kafka` starts one; it takes Java 17 and Maven)"
+    if os.environ.get("METERLINE_REQUIRE_KAFKA"):
+        pytest.fail(reason)
+    pytest.skip(reason)

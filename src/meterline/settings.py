@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -28,6 +30,9 @@ class Settings:
     log_partitions: int = 8
     workers: int = 1
     database_connections: int = 8
+    kafka: str | None = None  # bootstrap servers; None: the log is in PostgreSQL
+    kafka_topic: str = "meterline-events"
+    kafka_options: Mapping[str, str] = field(default_factory=dict, repr=False)
     log_file: Path | None = None  # None: standard error
     supervisor_pid: int | None = None  # of the `up` this process must not outlive
 
@@ -35,7 +40,11 @@ class Settings:
         """Return the variables from which `settings_from` makes these settings again, for a child process."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         return {
-            PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None
+            PREFIX + name.upper(): json.dumps(dict(value))
+            if isinstance(value, Mapping)
+            else str(value)
+            for name, value in values.items()
+            if value is not None
         }
 
 
@@ -83,6 +92,23 @@ def _whole(lowest: int, highest: int) -> Callable[[str], int]:
     return parse
 
 
+def _kafka_options(text: str) -> dict[str, str]:
+    """librdkafka's settings as a JSON object: {"security.protocol": "SASL_SSL", ...}."""
+    try:
+        given = json.loads(text)
+    except ValueError:
+        raise ValueError("is not JSON") from None  # not shown: it may hold a password
+    if not isinstance(given, dict):
+        raise ValueError("is not a JSON object")
+    return {str(name): str(value) for name, value in given.items()}
+
+
+def _topic(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", text):
+        raise ValueError(f"{text!r} is not the name of a topic")
+    return text
+
+
 def _host(text: str) -> str:
     if any(character.isspace() or character in "/@" for character in text):
         raise ValueError(f"{text!r} is neither an address nor the name of a host")
@@ -96,6 +122,9 @@ _PARSERS: dict[str, Callable[[str], object]] = {
     "log_partitions": _whole(1, LOG_PARTITIONS_MAX),
     "workers": _whole(1, WORKERS_MAX),
     "database_connections": _whole(2, 100),
+    "kafka": str,
+    "kafka_topic": _topic,
+    "kafka_options": _kafka_options,
     "log_file": Path,
     "supervisor_pid": _whole(1, 2**31 - 1),
 }

@@ -19,8 +19,10 @@ from uuid import uuid4
 import psycopg
 import structlog
 
+from meterline.event_log import event_log
 from meterline.settings import Settings
 from meterline.stop_flag import StopFlag
+from meterline.store import routing
 from meterline.store.migrate import migrate
 from meterline.store.partitions import ensure_partitions
 
@@ -46,16 +48,21 @@ def wall_clock() -> datetime:
 
 def prepare(settings: Settings) -> None:
     """Bring the database to this release: migrations, time partitions, the log's partitions. Idempotent."""
-    from meterline.log.postgres import create_partitions
-
     applied = migrate(settings.database_url)
     for migration in applied:
         logger.info("migration_applied", version=migration.version, name=migration.name)
     ensure_partitions(settings.database_url, wall_clock())
+    log = event_log(settings)
+    log.create()
+    reader = log.open_reader()
+    try:
+        partitions = len(reader.ends())
+    finally:
+        reader.close()
     with psycopg.connect(
         settings.database_url, autocommit=True, options="-c role=meterline_pipeline"
     ) as connection:
-        create_partitions(connection, settings.log_partitions)
+        routing.begin(connection, partitions, log.name)
 
 
 @asynccontextmanager
@@ -64,17 +71,31 @@ async def open_api(settings: Settings) -> AsyncIterator[object]:
     from meterline.api.app import create_app
     from meterline.api.components import Components
     from meterline.api.ingest_door import IngestDoor
-    from meterline.log.postgres import PostgresLogWriter
+    from meterline.services.growth import follow
     from meterline.store.database import Database
 
+    log = event_log(settings)
     async with (
         Database(settings.database_url, connections_max=settings.database_connections) as database,
-        PostgresLogWriter(settings.database_url) as log,
+        log.open_writer() as writer,
+        log.open_lookup() as records,
+        log.open_backlog() as backlog,
     ):
         components = Components(
-            database=database, log=log, records=log, clock=wall_clock, new_id=uuid4
+            database=database,
+            log=writer,
+            records=records,
+            backlog=backlog,
+            clock=wall_clock,
+            new_id=uuid4,
         )
-        yield IngestDoor(create_app(components))
+        following = asyncio.create_task(
+            follow(database, lambda: writer.partitions, writer.route_over), name="routing"
+        )
+        try:
+            yield IngestDoor(create_app(components))
+        finally:
+            following.cancel()
 
 
 def run_serve(settings: Settings) -> None:
@@ -107,7 +128,6 @@ def run_serve(settings: Settings) -> None:
 
 def run_work(settings: Settings) -> None:
     """Metering: from the log to usage. Looks after the time partitions as well, for want of a better place."""
-    from meterline.log.postgres import PostgresLogReader
     from meterline.metering.worker import run_worker
     from meterline.stream.cycle import Pace
 
@@ -119,7 +139,7 @@ def run_work(settings: Settings) -> None:
     upkeep.start()
     run_worker(
         settings.database_url,
-        lambda: PostgresLogReader(settings.database_url),
+        event_log(settings).open_reader,
         new_id=uuid4,
         stopping=stop.is_set,
         pace=Pace(),
@@ -134,7 +154,8 @@ def run_rate(settings: Settings) -> None:
     gc.set_threshold(ALLOCATIONS_A_COLLECTION)
 
     async def rate(database: Database, stop: asyncio.Event) -> None:
-        await spend_stage.run(database, rater_id=uuid4(), clock=wall_clock, stop=stop)
+        async with event_log(settings).open_backlog() as backlog:
+            await spend_stage.run(database, backlog, rater_id=uuid4(), clock=wall_clock, stop=stop)
 
     _run_with_database(settings, rate)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
+from confluent_kafka.admin import AdminClient
 from tests.crash.rig import LossyProxy, Rig
 from tests.support.load import create_metrics
 from tests.support.roles import prepared
 
+from meterline.log.kafka.topic import Topic
 from meterline.store.embedded import EmbeddedPostgres
 
 
@@ -35,12 +37,23 @@ def durable_url(durable_postgres: EmbeddedPostgres) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
+@pytest.fixture(params=["postgresql", "kafka"])
+def log_environ(request: pytest.FixtureRequest) -> Iterator[Mapping[str, str]]:
+    """Which log the roles use: each test of a rig is run on both."""
+    if request.param == "postgresql":
+        yield {}
+        return
+    topic = Topic(request.getfixturevalue("kafka"), f"crash-{uuid4().hex}")
+    yield {"METERLINE_KAFKA": topic.bootstrap, "METERLINE_KAFKA_TOPIC": topic.name}
+    AdminClient(topic.client()).delete_topics([topic.name])
+
+
 @pytest.fixture
-def rig(durable_url: str, tmp_path: Path) -> Iterator[Rig]:
+def rig(durable_url: str, tmp_path: Path, log_environ: Mapping[str, str]) -> Iterator[Rig]:
     """A rig on which nothing runs yet."""
-    tokens = prepared(durable_url)
+    tokens = prepared(durable_url, log_environ)
     create_metrics(durable_url, tokens.environment_id)
-    made = Rig(durable_url, tmp_path, tokens)
+    made = Rig(durable_url, tmp_path, tokens, log_environ)
     yield made
     made.stop()
 

@@ -38,6 +38,7 @@ def test_the_workers_commit(rig: Rig, new_proxy: Callable[[], LossyProxy], how: 
     assert "answer of COMMIT was lost" in rig.roles["work"].output.read_text()
 
 
+@pytest.mark.parametrize("log_environ", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("how", WAYS)
 def test_the_gateways_commit(rig: Rig, new_proxy: Callable[[], LossyProxy], how: str) -> None:
     proxy = new_proxy()

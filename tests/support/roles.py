@@ -18,11 +18,12 @@ import httpx
 import psycopg
 
 from meterline.services.environments import create_environment, create_token
-from meterline.settings import Settings
+from meterline.settings import settings_from
 from meterline.store.database import Database
 from meterline.wiring import prepare
 
 START_SECONDS_MAX = 30.0
+LOG_PARTITIONS = 4
 
 
 @dataclass
@@ -135,9 +136,16 @@ class Tokens:
     ingest: str
 
 
-def prepared(database_url: str, *, log_partitions: int = 4) -> Tokens:
-    """Bring a database to this release, with one environment."""
-    prepare(Settings(database_url=database_url, log_partitions=log_partitions))
+def prepared(
+    database_url: str,
+    log_environ: Mapping[str, str] | None = None,
+    *,
+    log_partitions: int = LOG_PARTITIONS,
+) -> Tokens:
+    """Bring a database and its log to this release, with one environment. `log_environ` says which log."""
+    prepare(
+        settings_from(log_environ or {}, database_url=database_url, log_partitions=log_partitions)
+    )
 
     async def make() -> Tokens:
         async with Database(database_url, connections_max=2) as database:

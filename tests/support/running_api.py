@@ -17,6 +17,7 @@ from tests.support.usage_rows import Observation, write
 from meterline.api.app import create_app
 from meterline.api.components import Components
 from meterline.log.postgres import PostgresLogWriter, create_partitions
+from meterline.log.postgres_backlog import PostgresLogBacklog
 from meterline.services.environments import create_environment
 from meterline.store.database import Database
 
@@ -45,10 +46,21 @@ async def running_api(url: str, now: Callable[[], datetime]) -> AsyncIterator[Ru
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET ROLE meterline_pipeline")
         create_partitions(connection, 4)
-    async with Database(url, connections_max=4) as database, PostgresLogWriter(url) as log:
+    async with (
+        Database(url, connections_max=4) as database,
+        PostgresLogWriter(url) as log,
+        PostgresLogBacklog(url) as backlog,
+    ):
         environment_id, token = await create_environment(database, "production")
         app: Any = create_app(
-            Components(database=database, log=log, records=log, clock=now, new_id=uuid4)
+            Components(
+                database=database,
+                log=log,
+                records=log,
+                backlog=backlog,
+                clock=now,
+                new_id=uuid4,
+            )
         )
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from meterline.store.database import Database
-from meterline.stream.log import LogWriter, RecordLookup
+from meterline.stream.log import LogBacklog, LogWriter, RecordLookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,5 +18,6 @@ class Components:
     database: Database
     log: LogWriter
     records: RecordLookup
+    backlog: LogBacklog
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]

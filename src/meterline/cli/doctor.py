@@ -27,7 +27,9 @@ from meterline.cli.client import DataDirOption, JsonOption
 from meterline.cli.data_directory import DataDirectory
 from meterline.cli.role import DatabaseUrlOption
 from meterline.cli.tables import show_json
+from meterline.event_log import event_log
 from meterline.services import pipeline
+from meterline.settings import settings_from
 from meterline.store import diagnosis
 from meterline.store.database import Database
 from meterline.store.embedded import programs_folder
@@ -188,8 +190,12 @@ def pipeline_finding(url: str) -> Finding:
     """Check that events are metered and rated about as fast as they come in."""
 
     async def ask() -> pipeline.PipelineStatus:
-        async with Database(url, connections_max=2) as database:
-            return await pipeline.status(database, datetime.now(UTC))
+        settings = settings_from(os.environ, database_url=url)
+        async with (
+            Database(url, connections_max=2) as database,
+            event_log(settings).open_backlog() as log,
+        ):
+            return await pipeline.status(database, log, datetime.now(UTC))
 
     status = asyncio.run(ask())
     behind = status.freshness_seconds > FRESHNESS_SECONDS_MAX

@@ -89,6 +89,11 @@ def list_all(
         typer.echo(f"{row['environment_id']:>6}  {row['kind']:<10}  {row['name']}{clock}")
 
 
+def database_url_of(data_dir: Path | None, database_url: str | None) -> str:
+    """Return the database that the options, the environment or a running platform name."""
+    return database_url or os.environ.get("METERLINE_DATABASE_URL") or _published(data_dir)
+
+
 def with_database(
     data_dir: Path | None,
     database_url: str | None,
@@ -98,7 +103,7 @@ def with_database(
 
     Raises CommandError in the user's words.
     """
-    url = database_url or os.environ.get("METERLINE_DATABASE_URL") or _published(data_dir)
+    url = database_url_of(data_dir, database_url)
 
     async def run() -> T:
         async with Database(url, connections_max=2) as database:

@@ -23,6 +23,7 @@ MODULES = {
     "token": "meterline.cli.token",
     "doctor": "meterline.cli.doctor",
     "migrate": "meterline.cli.migrate",
+    "partitions": "meterline.cli.partitions",
     "serve": "meterline.cli.role",
     "work": "meterline.cli.role",
     "rate": "meterline.cli.role",

@@ -20,6 +20,15 @@ DatabaseUrlOption = Annotated[
     typer.Option("--database-url", help="PostgreSQL >= 15. [env: METERLINE_DATABASE_URL]"),
 ]
 
+KafkaOption = Annotated[
+    str | None,
+    typer.Option(
+        "--kafka",
+        help="Kafka's bootstrap servers, for the event log; without them it is in PostgreSQL."
+        " [env: METERLINE_KAFKA, METERLINE_KAFKA_TOPIC, METERLINE_KAFKA_OPTIONS]",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
@@ -31,21 +40,22 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     database_url: DatabaseUrlOption = None,
+    kafka: KafkaOption = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
     """Serve the HTTP API, the pages and the ingest gateway."""
-    run("serve", database_url=database_url, http_host=host, http_port=port)
+    run("serve", database_url=database_url, kafka=kafka, http_host=host, http_port=port)
 
 
-def work(database_url: DatabaseUrlOption = None) -> None:
+def work(database_url: DatabaseUrlOption = None, kafka: KafkaOption = None) -> None:
     """Meter: turn logged events into usage. Run as many as you like."""
-    run("work", database_url=database_url)
+    run("work", database_url=database_url, kafka=kafka)
 
 
-def rate(database_url: DatabaseUrlOption = None) -> None:
+def rate(database_url: DatabaseUrlOption = None, kafka: KafkaOption = None) -> None:
     """Rate: turn usage into the spend of the customers it touches."""
-    run("rate", database_url=database_url)
+    run("rate", database_url=database_url, kafka=kafka)
 
 
 def schedule(database_url: DatabaseUrlOption = None) -> None:

@@ -20,6 +20,7 @@ import typer
 
 from meterline.cli.data_directory import DataDirectory
 from meterline.cli.logs import configure_logging
+from meterline.cli.role import KafkaOption
 from meterline.cli.supervisor import (
     Role,
     RoleKeepsFailing,
@@ -61,6 +62,7 @@ class UpOptions:
     database_url: str | None
     workers: int | None
     log_partitions: int | None
+    kafka: str | None = None
 
 
 def register(app: typer.Typer) -> None:
@@ -88,9 +90,10 @@ def up(
     log_partitions: Annotated[
         int | None, typer.Option(help="Partitions of a new event log.")
     ] = None,
+    kafka: KafkaOption = None,
 ) -> None:
     """Run the whole platform in the foreground. SIGTERM or Ctrl-C stops it cleanly."""
-    options = UpOptions(data_dir, host, port, token, database_url, workers, log_partitions)
+    options = UpOptions(data_dir, host, port, token, database_url, workers, log_partitions, kafka)
     try:
         run_platform(options)
     except InvalidSettings as error:
@@ -127,6 +130,7 @@ def run_platform(options: UpOptions) -> None:
             http_port=port,
             workers=options.workers,
             log_partitions=options.log_partitions,
+            kafka=options.kafka,
         )
         prepare(settings)
         token = options.token or directory.token(lambda: random_token("production"))

@@ -62,7 +62,7 @@ class PostgresLogWriter:
         await self._pool.open()
         try:
             async with self._pool.connection(timeout=30) as connection:
-                cursor = await connection.execute(sql.COUNT_PARTITIONS)
+                cursor = await connection.execute(sql.ROUTED_OVER)
                 row = await cursor.fetchone()
             self._partitions = int(row[0]) if row else 0
             if self._partitions == 0:
@@ -80,6 +80,10 @@ class PostgresLogWriter:
     @property
     def partitions(self) -> int:
         return self._partitions
+
+    async def route_over(self, partitions: int) -> None:
+        """Have `partitions` from here on: they exist."""
+        self._partitions = partitions
 
     async def append(self, records: Sequence[NewRecord]) -> None:
         """Keep the records in one commit. Raises Backpressure or Indeterminate."""
@@ -182,7 +186,8 @@ def _record(row: tuple[Any, ...], decompressor: zstandard.ZstdDecompressor) -> R
 
 
 def create_partitions(connection: psycopg.Connection[Any], partitions: int) -> None:
-    """Give a new log its partitions. Never takes one away; growing is the engine's work."""
+    """Give a new log its partitions, and route over them; one that has some is left as it is."""
     existing = connection.execute(sql.COUNT_PARTITIONS).fetchone()
     if existing is not None and existing[0] == 0:
         connection.execute(sql.CREATE_PARTITIONS, {"partitions": partitions})
+        connection.execute(sql.BEGIN_ROUTING, {"partitions": partitions})

@@ -29,9 +29,15 @@ CREATE_PARTITIONS = """
 INSERT INTO log_partition (partition) SELECT generate_series(0, %(partitions)s - 1) ON CONFLICT DO NOTHING
 """
 
+BEGIN_ROUTING = """
+INSERT INTO log_routing (partitions, log) VALUES (%(partitions)s, 'postgresql') ON CONFLICT DO NOTHING
+"""
+
 COUNT_PARTITIONS = "SELECT count(*) FROM log_partition"
 
-ENDS = "SELECT partition, next_offset, events FROM log_partition ORDER BY partition"
+ROUTED_OVER = "SELECT coalesce(max(partitions), 0) FROM log_routing"
+
+ENDS = "SELECT partition, next_offset FROM log_partition ORDER BY partition"
 
 # A day of slack, so that a clock set back cannot hide a record from the look-up by time partition.
 READ = """
@@ -55,4 +61,20 @@ SELECT environment_id, partition, record_offset, events, appended_at, value
   FROM log_record
   JOIN unnest(%(partitions)s::integer[], %(offsets)s::bigint[]) AS wanted (partition, record_offset)
        USING (partition, record_offset)
+"""
+
+# Behind each partition's mark is the oldest record that is not consumed. A day of slack as in READ.
+BEHIND = """
+SELECT l.partition, l.next_offset, l.events - coalesce(m.events, 0) AS events, r.appended_at
+  FROM log_partition l
+  LEFT JOIN unnest(%(partitions)s::integer[], %(offsets)s::bigint[], %(events)s::bigint[])
+       AS m (partition, mark, events) USING (partition)
+  LEFT JOIN stream_partition s USING (partition)
+  LEFT JOIN LATERAL (
+       SELECT appended_at FROM log_record
+        WHERE partition = l.partition AND record_offset = coalesce(m.mark, 0)
+          AND appended_at >= coalesce(s.position_at, 'epoch') - interval '1 day'
+          AND l.next_offset > coalesce(m.mark, 0)
+        LIMIT 1) r ON true
+ ORDER BY l.partition
 """

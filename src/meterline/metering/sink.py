@@ -1,7 +1,8 @@
 """The metering step of a worker cycle: columns, duplicates, metrics, partial sums, one fenced transaction.
 
-The transaction, in order: 1 new ids into the seen index; 2 partial sums of the writer's slot; 3 what matched no
-metric, what was parked, and whose usage changed; 4 the offsets, under their epochs. All or nothing.
+The transaction, in order: 0 through the turnstile; 1 new ids into the seen index; 2 partial sums of the writer's
+slot; 3 what matched no metric, what was parked, and whose usage changed; 4 the offsets, under their epochs. All or
+nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from meterline.metering.costs import StepCosts
 from meterline.metering.fold import HOUR_MICROSECONDS, Folded, fold
 from meterline.metering.metrics import live_metrics
 from meterline.metering.seen import SeenIndex
+from meterline.metering.turnstile import MustBeAlone, Turnstile
 from meterline.metering.usage_writer import UsageWriter
+from meterline.store import routing
 from meterline.stream.crash import point
 from meterline.stream.cycle import Move
 from meterline.stream.errors import Backpressure, Fenced, Indeterminate
@@ -72,6 +75,7 @@ class MeteringSink:
         self._clock = clock
         self.costs = StepCosts()
         self._usage = UsageWriter(writer, self.costs)
+        self._turnstile = Turnstile()
 
     def close(self) -> None:
         self._catalogue.close()
@@ -87,14 +91,19 @@ class MeteringSink:
 
     def commit(self, prepared: Batch, moves: Sequence[Move]) -> None:
         """Commit the batch and the moves. Raises Fenced, Backpressure or Indeterminate."""
-        with self._committing(moves):
-            self._derive(prepared, self._clock())
+        events = prepared.columns.frame
+        alone = self._turnstile.is_for_one(events)
+        try:
+            self._commit(prepared, moves, alone=alone)
+        except MustBeAlone:
+            self._commit(prepared, moves, alone=True)
         self._usage.committed()
 
     def commit_singly(self, records: Sequence[Record], moves: Sequence[Move]) -> None:
         """Commit event by event, each in a savepoint, parking those that fail."""
         now = self._clock()
         with self._committing(moves):
+            routing.enter(self._connection, alone=True)
             for record in records:
                 for line in record.value.split(b"\n"):
                     single = replace(record, events=1, value=line)
@@ -107,6 +116,12 @@ class MeteringSink:
                             raise
                         logger.exception("event_parked", partition=record.partition)
                         parking.park_line(self._connection, single, f"{error!r}", now)
+
+    def _commit(self, prepared: Batch, moves: Sequence[Move], *, alone: bool) -> None:
+        with self._committing(moves):
+            with self.costs.step("turnstile"):
+                self._turnstile.enter(self._connection, prepared.columns.frame, alone=alone)
+            self._derive(prepared, self._clock())
 
     @contextmanager
     def _committing(self, moves: Sequence[Move]) -> Iterator[None]:

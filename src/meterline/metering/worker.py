@@ -62,27 +62,39 @@ def _run_once(
     stopping: Callable[[], bool],
     pace: Pace,
 ) -> None:
-    lease = WorkerLease(url, worker_id)
+    reader = open_reader()
     try:
-        reader = open_reader()
-        sink = MeteringSink(url, lease.slot, PostgresSeen())
-        reported_at = time.monotonic()
-
-        def stopping_and_reporting() -> bool:
-            nonlocal reported_at
-            if time.monotonic() - reported_at >= REPORT_SECONDS:
-                reported_at = time.monotonic()
-                _report(lease.slot, sink)
-            return stopping()
-
+        lease = WorkerLease(url, worker_id, partitions=len(reader.ends()))
         try:
-            Cycle(reader, sink, lease, pace).run(stopping_and_reporting)
+            _meter(url, reader, lease, stopping, pace)
         finally:
-            _report(lease.slot, sink)
-            reader.close()
-            sink.close()
+            lease.leave()
     finally:
-        lease.leave()
+        reader.close()
+
+
+def _meter(
+    url: str,
+    reader: LogReader,
+    lease: WorkerLease,
+    stopping: Callable[[], bool],
+    pace: Pace,
+) -> None:
+    sink = MeteringSink(url, lease.slot, PostgresSeen())
+    reported_at = time.monotonic()
+
+    def stopping_and_reporting() -> bool:
+        nonlocal reported_at
+        if time.monotonic() - reported_at >= REPORT_SECONDS:
+            reported_at = time.monotonic()
+            _report(lease.slot, sink)
+        return stopping()
+
+    try:
+        Cycle(reader, sink, lease, pace).run(stopping_and_reporting)
+    finally:
+        _report(lease.slot, sink)
+        sink.close()
 
 
 def _report(slot: int, sink: MeteringSink) -> None:

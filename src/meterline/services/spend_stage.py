@@ -28,6 +28,7 @@ from meterline.core.rating import product_totals
 from meterline.metering.event import BACKDATING_WINDOW, FUTURE_LIMIT
 from meterline.services import environments
 from meterline.services.compaction import compact
+from meterline.services.pipeline import marks_of
 from meterline.services.spend_accounts import Account, Accounts
 from meterline.services.spend_prices import Prices, Tariff
 from meterline.services.spend_usage import SeriesMeanings, books_of
@@ -35,6 +36,7 @@ from meterline.store import pipeline
 from meterline.store import spend as store
 from meterline.store.database import Connection, Database
 from meterline.store.spend import SpendColumns, Touched
+from meterline.stream.log import LogBacklog
 
 logger = structlog.get_logger()
 
@@ -117,7 +119,12 @@ class _Rated(NamedTuple):
 
 
 async def run(
-    database: Database, *, rater_id: UUID, clock: Callable[[], datetime], stop: asyncio.Event
+    database: Database,
+    log: LogBacklog,
+    *,
+    rater_id: UUID,
+    clock: Callable[[], datetime],
+    stop: asyncio.Event,
 ) -> None:
     """Rate whatever is touched, and compact closed hours, until `stop`. Outages are waited out."""
     stage = SpendStage(database, rater_id)
@@ -126,7 +133,7 @@ async def run(
         started = time.monotonic()
         await stage.rate_touched(clock())
         took = time.monotonic() - started
-        behind = await metering_is_behind(database, clock())
+        behind = await metering_is_behind(database, log, clock())
         share = REST_SHARE_BEHIND if behind else REST_SHARE
         return max(IDLE_SECONDS, min(took * share, REST_SECONDS_MAX))
 
@@ -157,12 +164,14 @@ async def _until(stop: asyncio.Event, step: Callable[[], Awaitable[float]]) -> N
             continue
 
 
-async def metering_is_behind(database: Database, wall_clock: datetime) -> bool:
+async def metering_is_behind(database: Database, log: LogBacklog, wall_clock: datetime) -> bool:
     """Whether an event has waited longer than BEHIND to be metered."""
     async with database.installation() as connection:
-        oldest = await pipeline.oldest_unmetered(connection)
-    appended_at = None if oldest is None else oldest["appended_at"]
-    return appended_at is not None and wall_clock - appended_at > BEHIND
+        marks = marks_of(await pipeline.partitions(connection))
+    return any(
+        one.oldest_at is not None and wall_clock - one.oldest_at > BEHIND
+        for one in await log.behind(marks)
+    )
 
 
 class SpendStage:

@@ -42,7 +42,9 @@ SELECT s.slot
  WHERE s.heartbeat_at > clock_timestamp() - %(age_max)s
 """
 _OWNERS = "SELECT partition, owner FROM stream_partition ORDER BY partition"
-_ADD_PARTITIONS = "INSERT INTO stream_partition (partition) SELECT partition FROM log_partition ON CONFLICT DO NOTHING"
+_ADD_PARTITIONS = """
+INSERT INTO stream_partition (partition) SELECT generate_series(0, %(partitions)s - 1) ON CONFLICT DO NOTHING
+"""
 _CLAIM = """
 UPDATE stream_partition SET owner = %(slot)s, epoch = epoch + 1
  WHERE partition = ANY (%(wanted)s) AND (owner IS NULL OR NOT owner = ANY (%(others)s))
@@ -52,9 +54,9 @@ _RELEASE = "UPDATE stream_partition SET owner = NULL WHERE partition = ANY (%(pa
 
 
 class WorkerLease:
-    """A worker's slot. Beats in a thread of its own from `join` to `leave`."""
+    """A worker's slot. Beats in a thread of its own from `join` to `leave`. `partitions`: of the log."""
 
-    def __init__(self, url: str, worker_id: UUID) -> None:
+    def __init__(self, url: str, worker_id: UUID, *, partitions: int) -> None:
         self._connection = psycopg.connect(
             url, autocommit=True, options=OPTIONS, application_name="lease"
         )
@@ -66,13 +68,13 @@ class WorkerLease:
         self._others: tuple[int, ...] = ()
         self._claims: dict[int, int] = {}
         self._unowned: frozenset[int] = frozenset()
-        self.slot = self._lease()
+        self.slot = self._lease(partitions)
         self._observe()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._thread.start()
 
-    def _lease(self) -> int:
-        self._connection.execute(_ADD_PARTITIONS)
+    def _lease(self, partitions: int) -> int:
+        self._connection.execute(_ADD_PARTITIONS, {"partitions": partitions})
         for slot in range(1, SLOTS_MAX):
             row = self._connection.execute(
                 "SELECT pg_try_advisory_lock(%s, %s)", [LOCK_SPACE, slot]

@@ -7,21 +7,7 @@ from collections.abc import Mapping
 from meterline.store.database import Connection, Row
 
 _PARTITIONS = """
-SELECT l.partition, l.next_offset AS end_offset, l.events AS appended,
-       coalesce(s.next_offset, 0) AS next_offset, coalesce(s.events, 0) AS metered, s.owner, s.epoch, s.metered_at
-  FROM log_partition l LEFT JOIN stream_partition s USING (partition)
- ORDER BY l.partition
-"""
-
-# Behind each partition's position is the oldest event that is not metered. A day of slack as in the log's own reads.
-_OLDEST_UNMETERED = """
-SELECT min(r.appended_at) AS appended_at
-  FROM log_partition l LEFT JOIN stream_partition s USING (partition),
-       LATERAL (SELECT appended_at FROM log_record
-                 WHERE partition = l.partition AND record_offset = coalesce(s.next_offset, 0)
-                   AND appended_at >= coalesce(s.position_at, 'epoch') - interval '1 day'
-                 LIMIT 1) r
- WHERE l.next_offset > coalesce(s.next_offset, 0)
+SELECT partition, next_offset, events AS metered, owner, epoch, metered_at FROM stream_partition ORDER BY partition
 """
 
 _UNRATED = """
@@ -46,13 +32,8 @@ SELECT w.slot, w.heartbeat_at, count(s.partition) AS partitions
 
 
 async def partitions(connection: Connection) -> list[Row]:
-    """Every partition of the log with how far it is metered."""
+    """Every partition that was ever owned, with how far it is metered."""
     return await (await connection.execute(_PARTITIONS)).fetchall()
-
-
-async def oldest_unmetered(connection: Connection) -> Row | None:
-    """When the oldest event that is not metered was appended; a null when there is none."""
-    return await (await connection.execute(_OLDEST_UNMETERED)).fetchone()
 
 
 async def log_ends(connection: Connection) -> dict[int, int]:

@@ -9,7 +9,7 @@ What it does not promise: an order between partitions, or that a failed `append`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -49,11 +49,31 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class PartitionEnd:
-    """The end of a partition: the next offset, and events appended since ever."""
+    """The end of a partition: the offset of the next record to come."""
+
+    partition: int
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a partition is consumed: the next offset, and the events consumed since ever."""
+
+    offset: int = 0
+    events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What lies behind a mark: where the partition ends, how many events are between, and since when the first waits.
+
+    `events` is 0 only when there are none; a log that counts records alone estimates it from the events a record had.
+    """
 
     partition: int
     next_offset: int
     events: int
+    oldest_at: datetime | None
 
 
 class LogWriter(Protocol):
@@ -62,6 +82,9 @@ class LogWriter(Protocol):
     @property
     def partitions(self) -> int:
         """Partitions of the log, numbered from 0."""
+
+    async def route_over(self, partitions: int) -> None:
+        """Have `partitions` from here on: the log has grown, and they exist."""
 
     async def append(self, records: Sequence[NewRecord]) -> None:
         """Keep all records durably, or raise Backpressure (nothing kept) or Indeterminate."""
@@ -81,6 +104,13 @@ class LogReader(Protocol):
 
     def close(self) -> None:
         """Release what the reader holds."""
+
+
+class LogBacklog(Protocol):
+    """What is in the log and not consumed yet."""
+
+    async def behind(self, marks: Mapping[int, Mark]) -> list[Backlog]:
+        """The backlog of every partition, by number; one without a mark is not consumed at all."""
 
 
 class RecordLookup(Protocol):

@@ -145,7 +145,9 @@ class Watching:
         return customer_page.usage_view(choice, hourly, list(named.items()), keys)
 
     async def _read_overview(self, viewer: Principal) -> OverviewFigures:
-        status = await pipeline.status(self._components.database, self._components.clock())
+        status = await pipeline.status(
+            self._components.database, self._components.backlog, self._components.clock()
+        )
         workspace = await self._workspace(viewer)
         spent = await spend_summary.summary(workspace, customers=CUSTOMERS_SHOWN)
         return OverviewFigures(

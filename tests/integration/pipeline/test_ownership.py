@@ -24,7 +24,7 @@ class Member:
     """A lease, and what it owned when it last looked."""
 
     def __init__(self, url: str, worker_id: UUID | None = None) -> None:
-        self.lease = WorkerLease(url, worker_id or uuid4())
+        self.lease = WorkerLease(url, worker_id or uuid4(), partitions=PARTITIONS)
         self.claims: dict[int, Claim] = {}
         self.left = False
 

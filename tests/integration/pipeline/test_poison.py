@@ -84,7 +84,7 @@ async def _append(url: str, values: list[bytes]) -> None:
 
 def _meter(url: str, connection: psycopg.Connection[Any], *, events: int) -> None:
     """Run a worker until it has consumed `events`."""
-    lease = WorkerLease(url, uuid4())
+    lease = WorkerLease(url, uuid4(), partitions=1)
     sink = MeteringSink(url, lease.slot, SeenThatChokes())
     reader = PostgresLogReader(url)
 

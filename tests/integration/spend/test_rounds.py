@@ -15,6 +15,7 @@ from tests.support.running_api import utc
 from tests.support.spend_shop import START, Shop, open_shop
 from tests.support.spend_world import World, in_world
 
+from meterline.log.postgres_backlog import PostgresLogBacklog
 from meterline.services.spend_stage import metering_is_behind
 
 NOW = utc(2026, 11, 10, 12, 30)
@@ -26,6 +27,7 @@ RATER = """
 import asyncio, sys
 from datetime import datetime, timedelta
 from uuid import uuid4
+from meterline.log.postgres_backlog import PostgresLogBacklog
 from meterline.services.spend_stage import Limits, SpendStage
 from meterline.store.database import Database
 
@@ -252,17 +254,22 @@ def test_metering_is_behind_while_an_event_waits_for_longer_than_a_second(
 ) -> None:
     async def scenario(world: World) -> None:
         appended_at = datetime.now(UTC)
-        assert not await metering_is_behind(world.database, appended_at + timedelta(hours=1))
+
+        async def behind(age: timedelta) -> bool:
+            async with PostgresLogBacklog(database_url) as log:
+                return await metering_is_behind(world.database, log, appended_at + age)
+
+        assert not await behind(timedelta(hours=1))
         await world.execute("INSERT INTO log_partition (partition, next_offset) VALUES (0, 1)")
         await world.execute(
             "INSERT INTO log_record VALUES (%s, 0, 0, %s, 1, 'x')",
             world.environment_id,
             appended_at,
         )
-        assert not await metering_is_behind(world.database, appended_at + timedelta(seconds=1))
-        assert await metering_is_behind(world.database, appended_at + timedelta(seconds=2))
+        assert not await behind(timedelta(seconds=1))
+        assert await behind(timedelta(seconds=2))
         await world.execute("INSERT INTO stream_partition (partition, next_offset) VALUES (0, 1)")
-        assert not await metering_is_behind(world.database, appended_at + timedelta(hours=1))
+        assert not await behind(timedelta(hours=1))
 
     in_world(database_url, NOW, scenario)
 

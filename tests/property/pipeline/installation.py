@@ -21,6 +21,7 @@ from meterline.api.app import create_app
 from meterline.api.components import Components
 from meterline.core.metric import Aggregation, BillableMetric, PropertyFilter, ValueFilter
 from meterline.log.postgres import PostgresLogReader, PostgresLogWriter, create_partitions
+from meterline.log.postgres_backlog import PostgresLogBacklog
 from meterline.metering.gateway import IngestGateway
 from meterline.metering.worker import run_worker
 from meterline.store.database import Database
@@ -217,9 +218,20 @@ class Outcome:
 
 async def outcome(url: str, catalogue: Catalogue) -> Outcome:
     """Read everything back, usage and invoices by the API, as it answers."""
-    async with Database(url, connections_max=4) as database, PostgresLogWriter(url) as log:
+    async with (
+        Database(url, connections_max=4) as database,
+        PostgresLogWriter(url) as log,
+        PostgresLogBacklog(url) as backlog,
+    ):
         app: Any = create_app(
-            Components(database=database, log=log, records=log, clock=lambda: NOW, new_id=uuid4)
+            Components(
+                database=database,
+                log=log,
+                records=log,
+                backlog=backlog,
+                clock=lambda: NOW,
+                new_id=uuid4,
+            )
         )
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app),

@@ -36,6 +36,7 @@ def client() -> Iterator[TestClient[Litestar]]:
         database=Database("postgresql://127.0.0.1:9/nothing"),  # never opened: its pools are closed
         log=log,
         records=log,
+        backlog=log,
         clock=lambda: datetime.now(UTC),
         new_id=uuid4,
     )

@@ -46,7 +46,7 @@ class Pipeline(msgspec.Struct):
 @get("/v1/pipeline")
 async def get_pipeline(components: Components) -> Pipeline:
     """Lag, freshness, partitions and workers of the installation."""
-    status = await pipeline.status(components.database, components.clock())
+    status = await pipeline.status(components.database, components.backlog, components.clock())
     return Pipeline(
         lag_events=status.lag_events,
         lag_unmetered=status.lag_unmetered,
