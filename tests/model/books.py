@@ -142,12 +142,12 @@ class Books:
     def sign(self, contract: t.Contract) -> None:
         self.contracts[contract.name] = contract
         if contract.renews is not None:
-            old = self.contracts[contract.renews]
-            charges = tuple(
-                replace(one, items=tuple(item for item in one.items if item[0] < contract.start))
-                for one in old.charges
-            )
-            self.change(old.name, end=contract.start, charges=charges)
+            self.change(contract.renews, end=contract.start)
+
+    def renewed_at(self, contract: t.Contract) -> Hour | None:
+        """When another contract takes over from this one."""
+        starts = [one.start for one in self.contracts.values() if one.renews == contract.name]
+        return min(starts, default=None)
 
     def post(
         self,
@@ -267,8 +267,11 @@ class Books:
 
         one = Fraction(1)
         for contract in self.contracts.values():
+            over = self.renewed_at(contract)
             for charge in contract.charges:
                 for n, (at, amount) in enumerate(charge.items):
+                    if over is not None and at >= over:
+                        continue
                     signed = -amount if charge.is_discount else amount
                     add(
                         contract.name,
