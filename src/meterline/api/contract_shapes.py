@@ -1,22 +1,93 @@
-"""Contracts on the wire: what may be sent, and the two forms in which they are shown (v1 and v2)."""
+"""Contracts on the wire: what may be sent. How they are shown is in `contract_shapes_shown`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from itertools import pairwise
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Any, TypeVar
 from uuid import UUID
 
-import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
-from meterline.api.requests import Body, CustomFields, Instant, Reply
-from meterline.core.contract import filter_at
-from meterline.store.contracts import contract_of
-from meterline.store.database import Row
+from meterline.api.contract_shapes_context import Anything, Making, says_nothing, whole
+from meterline.api.contract_shapes_grants import (
+    CommitBody,
+    CreditBody,
+    UniquenessKey,
+    commit_of,
+    credit_of,
+)
+from meterline.api.contract_shapes_overrides import (
+    OverrideBody,
+    override_of,
+)
+from meterline.api.contract_shapes_recurring import (
+    RecurringBody,
+    recurring_of,
+)
+from meterline.api.contract_shapes_schedules import (
+    ChargeBody,
+    ServiceBody,
+    charge_of,
+    service_of,
+)
+from meterline.api.contract_shapes_subscriptions import (
+    SubscriptionBody,
+    subscription_of,
+)
+from meterline.api.requests import (
+    Body,
+    CustomFields,
+    Instant,
+    instant,
+    member,
+    optional_instant,
+)
+from meterline.core.contract import Transition, UsageFilter
+from meterline.core.contract.override import Prioritization
+from meterline.core.decimals import decimal_issues
+from meterline.core.errors import Invalid, require
+from meterline.core.ledger.grant import GrantKind
+from meterline.core.period import Frequency, StatementDay
+from meterline.services.contract_parts import NewPart, NewParts, PlannedGrant
+from meterline.services.contracts import NewContract, StatementTerms
 
-Anything = msgspec.Raw | UnsetType
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+NOT_SUPPORTED = {
+    "billing_provider_configuration": "billing providers are not connected",
+    "hierarchy_configuration": "hierarchies of contracts are not supported",
+    "package_alias": "packages are not supported",
+    "package_id": "packages are not supported",
+    "prepaid_balance_threshold_configuration": "threshold billing is not supported",
+    "reseller_royalties": "reseller royalties are not supported",
+    "revenue_system_configuration": "revenue systems are not connected",
+    "spend_threshold_configuration": "threshold billing is not supported",
+    "spend_trackers": "spend trackers are not supported",
+}
+
+
+class ChargesOnUsageInvoices(StrEnum):
+    """Which scheduled charges join usage invoices."""
+
+    ALL = "ALL"
+
+
+class TransitionType(StrEnum):
+    """How one contract follows another."""
+
+    RENEWAL = "RENEWAL"
+
+
+class TrueupBehavior(StrEnum):
+    """What becomes of the true-ups of a contract that is renewed."""
+
+    REMOVE = "REMOVE"
+    AS_IS = "AS_IS"
 
 
 class UsageFilterBody(Body):
@@ -29,17 +100,41 @@ class StatementBody(Body):
     frequency: str
     day: str = "FIRST_OF_MONTH"
     billing_anchor_date: Instant | None = None
-    invoice_generation_starting_at: Anything = UNSET
+    invoice_generation_starting_at: Instant | None = None
 
 
-class CreateContract(Body):
+class FutureInvoicesBody(Body):
+    trueup: str | None = None
+
+
+class TransitionBody(Body):
+    from_contract_id: UUID
+    type: str
+    future_invoice_behavior: FutureInvoicesBody | None = None
+
+
+class PartsBody(Body):
+    """What a contract is made with and an edit adds, under the names of contracts/create."""
+
+    commits: list[CommitBody] | None = None
+    credits: list[CreditBody] | None = None
+    discounts: list[ChargeBody] | None = None
+    overrides: list[OverrideBody] | None = None
+    professional_services: list[ServiceBody] | None = None
+    recurring_commits: list[RecurringBody] | None = None
+    recurring_credits: list[RecurringBody] | None = None
+    scheduled_charges: list[ChargeBody] | None = None
+    subscriptions: list[SubscriptionBody] | None = None
+
+
+class CreateContract(PartsBody, kw_only=True):
     customer_id: UUID
     starting_at: Instant
     ending_before: Instant | None = None
     name: str | None = None
     rate_card_id: UUID | None = None
     rate_card_alias: str | None = None
-    uniqueness_key: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
+    uniqueness_key: UniquenessKey | None = None
     usage_statement_schedule: StatementBody | None = None
     usage_filter: UsageFilterBody | None = None
     custom_fields: CustomFields | None = None
@@ -49,26 +144,17 @@ class CreateContract(Body):
     total_contract_value: Decimal | None = None
     multiplier_override_prioritization: str | None = None
     scheduled_charges_on_usage_invoices: str | None = None
-    # Not rated yet, so refused; null and [] say nothing and are let pass.
+    transition: TransitionBody | None = None
+    # Not supported, so refused by name; null, [] and {} say nothing and are let pass.
     billing_provider_configuration: Anything = UNSET
-    commits: Anything = UNSET
-    credits: Anything = UNSET
-    discounts: Anything = UNSET
     hierarchy_configuration: Anything = UNSET
-    overrides: Anything = UNSET
     package_alias: Anything = UNSET
     package_id: Anything = UNSET
     prepaid_balance_threshold_configuration: Anything = UNSET
-    professional_services: Anything = UNSET
-    recurring_commits: Anything = UNSET
-    recurring_credits: Anything = UNSET
     reseller_royalties: Anything = UNSET
     revenue_system_configuration: Anything = UNSET
-    scheduled_charges: Anything = UNSET
     spend_threshold_configuration: Anything = UNSET
     spend_trackers: Anything = UNSET
-    subscriptions: Anything = UNSET
-    transition: Anything = UNSET
 
 
 class ContractId(Body):
@@ -78,6 +164,7 @@ class ContractId(Body):
 
 class UpdateEndDate(ContractId):
     ending_before: Instant | None = None
+    allow_ending_before_finalized_invoice: bool = False
 
 
 class SetUsageFilter(ContractId):
@@ -91,6 +178,11 @@ class ArchiveContract(ContractId):
 
 
 class GetContract(ContractId):
+    include_balance: bool = False
+    include_ledgers: bool = False
+
+
+class GetContractAsOf(GetContract):
     as_of_date: Instant | None = None
 
 
@@ -99,182 +191,174 @@ class ListContracts(Body):
     covering_date: Instant | None = None
     starting_at: Instant | None = None
     include_archived: bool = False
+    include_balance: bool = False
+    include_ledgers: bool = False
     cursor: str | None = None
     limit: Decimal | None = None
 
 
-class StatementReply(Reply):
-    billing_anchor_date: datetime
-    frequency: str
-
-
-class UsageFilterReply(Reply):
-    group_key: str
-    group_values: list[str]
-    starting_at: datetime
-    ending_before: datetime | None = None
-
-
-class UsageFilterHistory(Reply):
-    """v1's form: the first filter, the later ones, and the one in force."""
-
-    initial: UsageFilterReply
-    updates: list[UsageFilterReply]
-    current: UsageFilterReply | None = None
-
-
-class ContractTerms(Reply):
-    """What v1 and v2 show alike. The empty lists are parts that contracts cannot have yet."""
-
-    created_at: datetime
-    created_by: str
-    starting_at: datetime
-    usage_statement_schedule: StatementReply
-    commits: list[Any]
-    credits: list[Any]
-    overrides: list[Any]
-    scheduled_charges: list[Any]
-    transitions: list[Any]
-    discounts: list[Any]
-    recurring_commits: list[Any]
-    recurring_credits: list[Any]
-    ending_before: datetime | None = None
-    name: str | None = None
-    rate_card_id: UUID | None = None
-    net_payment_terms_days: Decimal | None = None
-    netsuite_sales_order_id: str | None = None
-    salesforce_opportunity_id: str | None = None
-    total_contract_value: Decimal | None = None
-    scheduled_charges_on_usage_invoices: str | None = None
-
-
-class ContractWithoutAmendments(ContractTerms, kw_only=True):
-    usage_filter: UsageFilterHistory | None = None
-
-
-class ContractV1(Reply, kw_only=True):
-    id: UUID
-    customer_id: UUID
-    initial: ContractWithoutAmendments
-    current: ContractWithoutAmendments
-    amendments: list[Any]
-    subscriptions: list[Any]
-    custom_fields: dict[str, str]
-    uniqueness_key: str | None = None
-    archived_at: datetime | None = None
-
-
-class ContractV2(ContractTerms, kw_only=True):
-    id: UUID
-    customer_id: UUID
-    usage_filter: list[UsageFilterReply]
-    subscriptions: list[Any]
-    custom_fields: dict[str, str]
-    multiplier_override_prioritization: str | None = None
-    uniqueness_key: str | None = None
-    archived_at: datetime | None = None
-
-
-class ContractV1Reply(Reply):
-    data: ContractV1
-
-
-class ContractV2Reply(Reply):
-    data: ContractV2
-
-
-class ContractsV1Reply(Reply):
-    data: list[ContractV1]
-    cursor: str | None
-
-
-class ContractsV2Reply(Reply):
-    data: list[ContractV2]
-    cursor: str | None
-
-
-class CreatedContract(Reply):
-    id: UUID
-    contract: ContractV2
-
-
-class CreatedContractReply(Reply):
-    data: CreatedContract
-
-
-def contract_v1(row: Row, now: datetime) -> ContractV1:
-    """A contract in v1's form."""
-    filters = row["terms"].get("usage_filters", [])
-    history = None
-    if filters:
-        shown = [_usage_filter(one) for one in filters]
-        in_force = filter_at(contract_of(row).usage_filters, now)
-        history = UsageFilterHistory(
-            initial=shown[0],
-            updates=shown[1:],
-            current=None
-            if in_force is None
-            else UsageFilterReply(
-                group_key=in_force.group_key,
-                group_values=sorted(in_force.group_values),
-                starting_at=in_force.starting_at,
-            ),
-        )
-    terms = ContractWithoutAmendments(**_terms(row), usage_filter=history)
-    return ContractV1(
-        id=row["contract_id"],
-        customer_id=row["customer_id"],
-        initial=terms,
-        current=terms,
-        amendments=[],
-        subscriptions=[],
-        custom_fields=row["custom_fields"],
-        uniqueness_key=row["uniqueness_key"],
-        archived_at=row["archived_at"],
-    )
-
-
-def contract_v2(row: Row) -> ContractV2:
-    """A contract in v2's form."""
-    filters = [_usage_filter(one) for one in row["terms"].get("usage_filters", [])]
-    filters.sort(key=lambda one: one.starting_at)
-    ended = [
-        msgspec.structs.replace(one, ending_before=after.starting_at)
-        for one, after in pairwise(filters)
-    ]
-    return ContractV2(
-        **_terms(row),
-        id=row["contract_id"],
-        customer_id=row["customer_id"],
-        usage_filter=[*ended, *filters[-1:]],
-        subscriptions=[],
-        custom_fields=row["custom_fields"],
-        multiplier_override_prioritization=row["terms"].get("multiplier_override_prioritization"),
-        uniqueness_key=row["uniqueness_key"],
-        archived_at=row["archived_at"],
-    )
-
-
-def _usage_filter(fields: dict[str, Any]) -> UsageFilterReply:
-    return msgspec.convert(fields, UsageFilterReply)
-
-
-def _terms(row: Row) -> dict[str, Any]:
-    terms = row["terms"]
-    empty = ("commits", "credits", "overrides", "scheduled_charges", "transitions", "discounts")
-    numbers = ("net_payment_terms_days", "total_contract_value")
-    texts = (
-        "netsuite_sales_order_id",
-        "salesforce_opportunity_id",
-        "scheduled_charges_on_usage_invoices",
-    )
-    return {
-        **{name: row[name] for name in ("created_at", "created_by", "starting_at")},
-        **{name: row[name] for name in ("ending_before", "name", "rate_card_id")},
-        **{name: [] for name in (*empty, "recurring_commits", "recurring_credits")},
-        **{name: terms.get(name) for name in texts},
-        **{name: Decimal(terms[name]) for name in numbers if terms.get(name) is not None},
-        "usage_statement_schedule": msgspec.convert(
-            terms["usage_statement_schedule"], StatementReply
+def new_contract(body: CreateContract, making: Making) -> NewContract:
+    """A contract as asked for. Raises Invalid."""
+    for name, reason in NOT_SUPPORTED.items():
+        if not says_nothing(getattr(body, name)):
+            raise Invalid(name, reason)
+    starting_at = instant("starting_at", body.starting_at)
+    contract_id = making.new_id()
+    given = body.usage_filter
+    return NewContract(
+        customer_id=body.customer_id,
+        starting_at=starting_at,
+        ending_before=optional_instant("ending_before", body.ending_before),
+        name=body.name,
+        rate_card_id=body.rate_card_id,
+        rate_card_alias=body.rate_card_alias,
+        uniqueness_key=body.uniqueness_key,
+        statement=_statement(body.usage_statement_schedule),
+        usage_filter=None
+        if given is None
+        else UsageFilter(
+            given.group_key,
+            frozenset(given.group_values),
+            optional_instant("usage_filter.starting_at", given.starting_at) or starting_at,
         ),
+        shown=_shown(body),
+        custom_fields=body.custom_fields or {},
+        contract_id=contract_id,
+        parts=new_parts(
+            "",
+            body,
+            making,
+            customer_id=body.customer_id,
+            contract_id=contract_id,
+            start=starting_at,
+        ),
+        transition=_transition(body.transition),
+    )
+
+
+def new_parts(
+    prefix: str,
+    body: PartsBody,
+    making: Making,
+    *,
+    customer_id: UUID,
+    contract_id: UUID,
+    start: datetime,
+) -> NewParts:
+    """Parts as asked for, those first that others may name by temporary id. `start`: of the contract."""
+
+    def each(
+        name: str, given: Sequence[Item] | None, make: Callable[[str, Item], Made]
+    ) -> tuple[Made, ...]:
+        return tuple(
+            make(f"{prefix}{name}[{position}].", one) for position, one in enumerate(given or ())
+        )
+
+    owner = {"customer_id": customer_id, "contract_id": contract_id}
+    subscriptions = each(
+        "subscriptions",
+        body.subscriptions,
+        lambda place, one: subscription_of(place, one, making, starting_at=start),
+    )
+    commits = each(
+        "commits", body.commits, lambda place, one: commit_of(place, one, making, **owner)
+    )
+    credits_ = each(
+        "credits", body.credits, lambda place, one: credit_of(place, one, making, **owner)
+    )
+    recurring = (
+        *each(
+            "recurring_commits",
+            body.recurring_commits,
+            lambda place, one: recurring_of(place, one, making, GrantKind.PREPAID),
+        ),
+        *each(
+            "recurring_credits",
+            body.recurring_credits,
+            lambda place, one: recurring_of(place, one, making, GrantKind.CREDIT),
+        ),
+    )
+    charges = (
+        *each(
+            "scheduled_charges",
+            body.scheduled_charges,
+            lambda place, one: charge_of(place, one, making),
+        ),
+        *each(
+            "discounts",
+            body.discounts,
+            lambda place, one: charge_of(place, one, making, is_discount=True),
+        ),
+    )
+    return NewParts(
+        grants=in_order((*commits, *credits_)),
+        recurring=recurring,
+        overrides=each(
+            "overrides", body.overrides, lambda place, one: override_of(place, one, making)
+        ),
+        charges=charges,
+        subscriptions=subscriptions,
+        services=each(
+            "professional_services",
+            body.professional_services,
+            lambda place, one: service_of(place, one, making),
+        ),
+    )
+
+
+def in_order(parts: tuple[NewPart[PlannedGrant], ...]) -> tuple[NewPart[PlannedGrant], ...]:
+    """Commits and credits with their place in the request: made at one instant, they are shown in its order."""
+    return tuple(
+        replace(part, shown={**part.shown, "position": position})
+        for position, part in enumerate(parts)
+    )
+
+
+def _statement(given: StatementBody | None) -> StatementTerms:
+    if given is None:
+        return StatementTerms()
+    place = "usage_statement_schedule"
+    return StatementTerms(
+        member(f"{place}.frequency", Frequency, given.frequency),
+        member(f"{place}.day", StatementDay, given.day),
+        optional_instant(f"{place}.billing_anchor_date", given.billing_anchor_date),
+        optional_instant(
+            f"{place}.invoice_generation_starting_at", given.invoice_generation_starting_at
+        ),
+    )
+
+
+def _transition(given: TransitionBody | None) -> Transition | None:
+    if given is None:
+        return None
+    member("transition.type", TransitionType, given.type)
+    behavior = given.future_invoice_behavior
+    trueup = TrueupBehavior.AS_IS
+    if behavior is not None and behavior.trueup is not None:
+        place = "transition.future_invoice_behavior.trueup"
+        trueup = member(place, TrueupBehavior, behavior.trueup)
+    return Transition(given.from_contract_id, removes_trueup=trueup is TrueupBehavior.REMOVE)
+
+
+def _shown(body: CreateContract) -> dict[str, Any]:
+    """The terms beside dates and parts, as they are stored."""
+    days, value = body.net_payment_terms_days, body.total_contract_value
+    if value is not None:
+        require(decimal_issues("total_contract_value", value))
+    priority, charges = (
+        body.multiplier_override_prioritization,
+        body.scheduled_charges_on_usage_invoices,
+    )
+    shown = {
+        "net_payment_terms_days": None if days is None else whole("net_payment_terms_days", days),
+        "total_contract_value": None if value is None else str(value),
+        "netsuite_sales_order_id": body.netsuite_sales_order_id,
+        "salesforce_opportunity_id": body.salesforce_opportunity_id,
+        "multiplier_override_prioritization": None
+        if priority is None
+        else member("multiplier_override_prioritization", Prioritization, priority),
+        "scheduled_charges_on_usage_invoices": None
+        if charges is None
+        else member("scheduled_charges_on_usage_invoices", ChargesOnUsageInvoices, charges),
     }
+    return {name: value for name, value in shown.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Commits, credits and balances while none can be given: lists are empty, balances zero, and bad questions refused."""
+"""Commits, credits and balances of who has none: lists are empty, balances zero, and bad questions refused."""
 
 from __future__ import annotations
 
@@ -119,15 +119,3 @@ def test_unknown_customers_are_not_found(
         assert other.post(path, json={"customer_id": customer}).status_code == 404
     with service.http(service.read_token) as reader:
         assert reader.post(path, json={"customer_id": customer}).status_code == 200
-
-
-def test_what_would_give_one_is_refused(sdk: Metronome, customer: str) -> None:
-    with pytest.raises(metronome.InternalServerError, match="501"):
-        sdk.v1.customers.credits.create(
-            customer_id=customer,
-            access_schedule={
-                "schedule_items": [{"amount": 1, "starting_at": START, "ending_before": FEBRUARY}]
-            },
-            priority=1,
-            product_id=str(uuid4()),
-        )

@@ -321,8 +321,10 @@ def test_contracts(sdk: Metronome, unique: Unique) -> None:
     old = sdk.v1.contracts.retrieve(customer_id=customer, contract_id=created.id).data
     assert old.initial.usage_filter is not None
     assert old.initial.usage_filter.initial.group_values == ["large"]
-    assert old.initial.usage_filter.current is not None
-    assert old.initial.usage_filter.current.group_values == ["small"]
+    assert old.initial.usage_filter.updates == []
+    assert old.current.usage_filter is not None
+    assert old.current.usage_filter.current is not None
+    assert old.current.usage_filter.current.group_values == ["small"]
     assert old.current.net_payment_terms_days == 30
     assert old.uniqueness_key == key
     new = sdk.v2.contracts.retrieve(customer_id=customer, contract_id=created.id).data

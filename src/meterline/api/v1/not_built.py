@@ -19,7 +19,6 @@ GET  /v1/customers/{customer_id:str}/costs
 POST /v1/contracts/seatBalances/list
 POST /v1/contracts/createHistoricalInvoices
 POST /v1/contracts/amend
-POST /v1/contracts/scheduleProServicesInvoice
 POST /v1/customers/{customer_id:str}/addCharge
 GET  /v1/customers/{customer_id:str}/invoices/{invoice_id:str}/pdf
 POST /v2/notifications/create
