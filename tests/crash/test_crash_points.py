@@ -13,12 +13,14 @@ from meterline.stream.crash import POINTS
 
 APPEND = [name for name in POINTS if name.startswith("append:")]
 CYCLE = [name for name in POINTS if name.startswith("cycle:")]
+SCHEDULE = [name for name in POINTS if name.startswith("schedule:")]  # test_schedule.py
 
 
-def test_every_point_belongs_to_one_of_the_two() -> None:
-    assert sorted(APPEND + CYCLE) == sorted(POINTS)
+def test_every_point_belongs_to_one_of_the_three() -> None:
+    assert sorted(APPEND + CYCLE + SCHEDULE) == sorted(POINTS)
     assert APPEND
     assert CYCLE
+    assert SCHEDULE
 
 
 @pytest.mark.parametrize("name", APPEND)
