@@ -77,8 +77,8 @@ class TermWriter:
     def parts(self, contract: Contract, name: str, place: Place) -> list[Body]:
         """Return one of `PARTS` of a contract as the API takes it, in the file's order."""
         write: dict[str, Callable[[Any, Place], Body]] = {
-            "commits": lambda one, at: self.grant(one, at, is_commit=True),
-            "credits": lambda one, at: self.grant(one, at, is_commit=False),
+            "commits": lambda one, at: self._own_grant(one, at, is_commit=True),
+            "credits": lambda one, at: self._own_grant(one, at, is_commit=False),
             "recurring_commits": lambda one, at: self.recurring(one, at, is_commit=True),
             "recurring_credits": lambda one, at: self.recurring(one, at, is_commit=False),
             "subscriptions": self.subscription,
@@ -149,7 +149,7 @@ class TermWriter:
         return body
 
     def grant(self, grant: Grant, place: Place, *, is_commit: bool) -> Body:
-        """Return a commit or a credit."""
+        """Return a commit or a credit, whoever has it."""
         segments = [
             {
                 "amount": self._amount(one.usd, one.amount, grant.unit, (*place, "access", number)),
@@ -267,6 +267,14 @@ class TermWriter:
             "product_id": Ref("product", one.product, (*place, "product")),
             "schedule": schedule,
         }
+
+    def _own_grant(self, grant: Grant, place: Place, *, is_commit: bool) -> Body:
+        if grant.contracts or grant.invoice_contract is not None:
+            reason = (
+                "a contract's grant is its own: contracts and invoice_contract are a customer's"
+            )
+            raise self.source.fault(place, reason)
+        return self.grant(grant, place, is_commit=is_commit)
 
     def _statements(self, contract: Contract, place: Place) -> Body:
         statements = contract.statements

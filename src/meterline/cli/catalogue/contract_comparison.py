@@ -19,7 +19,14 @@ from meterline.cli.catalogue.likeness import unlike
 from meterline.cli.catalogue.model import CatalogueFile
 from meterline.cli.catalogue.platform import Found, Row, contract_of
 from meterline.cli.catalogue.rate_comparison import months_ago
-from meterline.cli.catalogue.requests import Key, Ref, Request, references, resolved
+from meterline.cli.catalogue.requests import (
+    Key,
+    Ref,
+    Request,
+    contract_ref,
+    references,
+    resolved,
+)
 from meterline.cli.catalogue.source import Place, Source
 from meterline.cli.catalogue.terms import Contract, Customer, Grant
 
@@ -57,6 +64,8 @@ def customer_differences(
     named = {("product", one.name) for one in wanted.products}
     named |= {("rate card", one.name) for one in wanted.rate_cards}
     named |= {("unit", one.name) for one in wanted.units}
+    contracts = (contract_ref(customer.name, one.name) for one in customer.contracts)
+    named |= {(ref.kind, ref.name) for ref in contracts}
     site = _Site(source, customer.name, place, found, named | set(found.ids))
     if customer.rate_card is not None:
         yield from _short_contract(customer, site)
@@ -126,7 +135,9 @@ def _contract(writer: TermWriter, contract: Contract, site: _Site) -> Iterator[D
     existing = _known(site, contract.name, key)
     if existing is None:
         create = Request(
-            "/v1/contracts/create", {"customer_id": site.owner, "uniqueness_key": key, **body}
+            "/v1/contracts/create",
+            {"customer_id": site.owner, "uniqueness_key": key, **body},
+            makes=contract_ref(site.customer, contract.name),
         )
         words = tuple(
             f"{len(body[part])} {part.replace('_', ' ')}"
@@ -160,7 +171,7 @@ def _edits(contract: Contract, body: Body, existing: Row, site: _Site) -> Iterat
         edit["update_net_payment_terms_days"] = days
         words.append(f"net {days} days")
     for part in PARTS:
-        shown = {row.get("name"): row for row in existing.get(part) or ()}
+        shown = {row.get("name"): row for row in existing.get(part) or () if not _is_derived(row)}
         for number, row in enumerate(body.get(part, ())):
             at = (*site.place, part, number)
             label = f"{part.removesuffix('s').replace('_', ' ')} {row['name']}"
@@ -184,6 +195,12 @@ def _edits(contract: Contract, body: Body, existing: Row, site: _Site) -> Iterat
         )
 
 
+def _is_derived(row: Row) -> bool:
+    """Whether a grant is one that a recurring one made, or a renewal: it has the name of that."""
+    makers = ("recurring_commit_id", "recurring_credit_id", "rolled_over_from")
+    return any(row.get(name) for name in makers)
+
+
 def _missing_overrides(wanted: Sequence[Body], existing: Row, found: Found) -> Iterator[Body]:
     """Overrides have no names: one is there if some override shown says all of it."""
     shown = list(existing.get("overrides") or ())
@@ -202,6 +219,7 @@ def _grants(kind: str, wanted: Sequence[Grant], site: _Site) -> Iterator[Differe
         place = (*site.place, f"{kind}s", number)
         body = writer.grant(grant, place, is_commit=kind == "commit")
         body.setdefault("priority", GRANT_PRIORITY)
+        body |= _of_contracts(grant, site, place)
         site.check(body)
         name = f"{grant.name} of {site.customer}"
         key = Key(("apply", site.owner, kind, grant.name))
@@ -214,6 +232,19 @@ def _grants(kind: str, wanted: Sequence[Grant], site: _Site) -> Iterator[Differe
         for field in unlike(_known_refs(body, site.found), existing):
             reason = f"{field} differs; edit it, or name the new terms otherwise"
             yield Difference(Action.IMPOSSIBLE, kind, name, place, (reason,))
+
+
+def _of_contracts(grant: Grant, site: _Site, place: Place) -> Body:
+    body: Body = {}
+    if grant.invoice_contract is not None:
+        at = (*place, "invoice_contract")
+        body["invoice_contract_id"] = contract_ref(site.customer, grant.invoice_contract, at)
+    if grant.contracts:
+        body["applicable_contract_ids"] = [
+            contract_ref(site.customer, name, (*place, "contracts", number))
+            for number, name in enumerate(grant.contracts)
+        ]
+    return body
 
 
 def _known(site: _Site, name: str | None, key: Key) -> Row | None:

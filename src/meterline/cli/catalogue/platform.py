@@ -9,7 +9,7 @@ from typing import Any
 
 from meterline.cli.catalogue.amounts import instant
 from meterline.cli.catalogue.model import CatalogueFile
-from meterline.cli.catalogue.requests import key_text
+from meterline.cli.catalogue.requests import contract_ref, key_text
 from meterline.cli.catalogue.terms import Customer
 from meterline.cli.client import PlatformClient
 
@@ -78,7 +78,11 @@ def _read_customers(client: PlatformClient, wanted: list[Customer], found: Found
         found.customers[customer.name] = known
         found.ids["customer", customer.name] = known["id"]
         if customer.contracts or customer.rate_card is not None:
-            found.contracts[customer.name] = list(_contracts(client, known["id"]))
+            rows = list(_contracts(client, known["id"]))
+            found.contracts[customer.name] = rows
+            for row in rows:
+                ref = contract_ref(customer.name, row.get("name") or "")
+                found.ids[ref.kind, ref.name] = row["id"]
         if customer.commits or customer.credits:
             found.grants[customer.name] = list(_grants(client, known["id"]))
 

@@ -25,6 +25,11 @@ class Ref:
     place: Place = field(default=(), compare=False)
 
 
+def contract_ref(customer: str, name: str, place: Place = ()) -> Ref:
+    """Return the reference to a customer's contract; contracts have names within their customers only."""
+    return Ref("contract", f"{name} of {customer}", place)
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A uniqueness key made of texts and ids, shortened to what the API takes."""
