@@ -22,7 +22,7 @@ def edit_issues(
     A schedule item on a FINALIZED invoice cannot be altered or removed, one on a VOID invoice cannot be removed;
     a segment that a FINALIZED invoice drew on cannot be removed; a contract cannot end before the end of a FINALIZED
     usage invoice of its, unless `may_end_before_finalized`; a grant whose purchase is on a FINALIZED invoice cannot be
-    archived, unless its contract is. Fields are as in POST /v2/contracts/edit.
+    archived, unless its contract is. Fields are as in POST /v2/contracts/edit; a contract's end is `ending_before`.
     """
     issues = [
         *_item_issues(before, after),
@@ -146,5 +146,5 @@ def _end_issues(before: Account, after: Account) -> Iterator[Issue]:
             for invoice in before.invoices
         ):
             yield Issue(
-                "update_contract_end_date", "must not be before the end of a FINALIZED invoice"
+                "ending_before", "must not be before the end of a FINALIZED invoice"
             )
