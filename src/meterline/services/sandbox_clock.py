@@ -13,9 +13,11 @@ from datetime import datetime
 
 from meterline.services.environments import Principal, check_move, move_clock
 from meterline.services.errors import Unavailable
+from meterline.services.pipeline import marks_of
 from meterline.services.scheduler import Settled, settle_environment
 from meterline.store import pipeline
-from meterline.store.database import Database
+from meterline.store.database import Database, Row
+from meterline.stream.log import LogBacklog
 
 METERING_SECONDS_MAX = 15.0
 POLL_SECONDS = 0.05
@@ -23,6 +25,7 @@ POLL_SECONDS = 0.05
 
 async def move(
     database: Database,
+    log: LogBacklog,
     principal: Principal,
     to: datetime,
     *,
@@ -33,20 +36,30 @@ async def move(
     Raises what `move_clock` raises, and Unavailable, with the clock where it was, while metering is behind.
     """
     await check_move(database, principal, to)
-    await _wait_until_metered(database, monotonic)
+    await _wait_until_metered(database, log, monotonic)
     await move_clock(database, principal, to)
     return await settle_environment(database, principal.environment_id, to, wait=True)
 
 
-async def _wait_until_metered(database: Database, monotonic: Callable[[], float]) -> None:
-    async with database.installation() as connection:
-        ends = await pipeline.log_ends(connection)
+async def _wait_until_metered(
+    database: Database, log: LogBacklog, monotonic: Callable[[], float]
+) -> None:
+    """Return once whatever is in the log now is metered, whatever comes meanwhile."""
+    backlogs = await log.behind(marks_of(await _partitions(database)))
+    ends = {one.partition: one.next_offset for one in backlogs if one.events}
     deadline = monotonic() + METERING_SECONDS_MAX
-    while True:
-        async with database.installation() as connection:
-            behind = await pipeline.partitions_behind(connection, ends)
-        if not behind:
-            return
-        if monotonic() > deadline:
+    while ends:
+        marks = marks_of(await _partitions(database))
+        ends = {
+            partition: end
+            for partition, end in ends.items()
+            if partition not in marks or marks[partition].offset < end
+        }
+        if ends and monotonic() > deadline:
             raise Unavailable("events accepted before are not metered yet; try again")
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(POLL_SECONDS if ends else 0)
+
+
+async def _partitions(database: Database) -> list[Row]:
+    async with database.installation() as connection:
+        return await pipeline.partitions(connection)

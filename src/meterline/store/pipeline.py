@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from meterline.store.database import Connection, Row
 
 _PARTITIONS = """
@@ -13,14 +11,6 @@ SELECT partition, next_offset, events AS metered, owner, epoch, metered_at FROM 
 _UNRATED = """
 SELECT coalesce(sum((SELECT sum(n) FROM unnest(events) AS n)), 0)::bigint AS events, min(appended_at) AS appended_at
   FROM usage_touch
-"""
-
-_ENDS = "SELECT partition, next_offset FROM log_partition WHERE next_offset > 0"
-_BEHIND = """
-SELECT count(*) AS partitions
-  FROM unnest(%s::integer[], %s::bigint[]) AS wanted (partition, next_offset)
-       LEFT JOIN stream_partition s USING (partition)
- WHERE coalesce(s.next_offset, 0) < wanted.next_offset
 """
 
 _WORKERS = """
@@ -34,19 +24,6 @@ SELECT w.slot, w.heartbeat_at, count(s.partition) AS partitions
 async def partitions(connection: Connection) -> list[Row]:
     """Every partition that was ever owned, with how far it is metered."""
     return await (await connection.execute(_PARTITIONS)).fetchall()
-
-
-async def log_ends(connection: Connection) -> dict[int, int]:
-    """Where each partition of the log ends now."""
-    rows = await (await connection.execute(_ENDS)).fetchall()
-    return {row["partition"]: row["next_offset"] for row in rows}
-
-
-async def partitions_behind(connection: Connection, ends: Mapping[int, int]) -> int:
-    """How many partitions are not metered up to these ends."""
-    row = await (await connection.execute(_BEHIND, [list(ends), list(ends.values())])).fetchone()
-    assert row is not None
-    return int(row["partitions"])
 
 
 async def unrated(connection: Connection) -> Row | None:

@@ -12,6 +12,7 @@ from tests.support.books_shop import Shop, in_shop, open_shop
 from tests.support.running_api import utc
 
 from meterline.core.invoice import InvoiceStatus
+from meterline.log.postgres_backlog import PostgresLogBacklog
 from meterline.services import scheduler
 from meterline.services.contract_parts import NOTHING
 from meterline.services.environments import Principal
@@ -177,7 +178,9 @@ def test_moving_the_clock_settles_everybody_before_it_answers(database_url: str)
         for _ in range(3):
             await shop.customer(NOTHING)
         principal = Principal(shop.environment_id, "shop", "full", sandbox=True)
-        assert await move(shop.database, principal, MARCH + GRACE) == Settled(customers=3)
+        async with PostgresLogBacklog(database_url) as log:
+            settled = await move(shop.database, log, principal, MARCH + GRACE)
+        assert settled == Settled(customers=3)
         for number in range(3):
             assert await statuses(shop, number) == [InvoiceStatus.FINALIZED] * 2
 

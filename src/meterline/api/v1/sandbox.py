@@ -40,7 +40,7 @@ async def set_clock(components: Components, principal: Principal, data: MoveCloc
     server's log and is tried again later.
     """
     to = instant("now", data.now)
-    await sandbox_clock.move(components.database, principal, to)
+    await sandbox_clock.move(components.database, components.backlog, principal, to)
     return Clock(now=to)
 
 
