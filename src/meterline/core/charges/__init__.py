@@ -37,6 +37,7 @@ from meterline.core.charges.quantities import (
     seats_at,
 )
 from meterline.core.charges.rules import (
+    extension_issues,
     product_type_issues,
     professional_service_issues,
     quantity_issues,
@@ -87,6 +88,7 @@ __all__ = [
     "composite_plan",
     "cycle_at",
     "dated_charges",
+    "extension_issues",
     "fixed_ends",
     "invoice_schedule",
     "item_id",

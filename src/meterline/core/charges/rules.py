@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from meterline.core.catalogue import Product, ProductType
 from meterline.core.charges.cycles import Life, life
 from meterline.core.charges.schedules import amount_issues, amount_of, schedule_issues
+from meterline.core.charges.subscriptions import last_billed_cycle
 from meterline.core.contract import Contract
 from meterline.core.contract.professional_service import ProfessionalService
 from meterline.core.contract.schedule import DatedAmount, ScheduleTerms
@@ -103,6 +105,27 @@ def _collection_issues(subscription: Subscription) -> list[Issue]:
             )
         )
     return issues
+
+
+def extension_issues(
+    subscription: Subscription,
+    contract: Contract,
+    ending_before: datetime | None,
+    billed: Collection[UUID],
+) -> list[Issue]:
+    """Return what is wrong with putting off the end of `subscription`, as it was, to `ending_before`.
+
+    A last cycle in advance that was billed for a part has been billed: what an extension adds to it never would be.
+    `billed`: ids of charges on final invoices.
+    """
+    end = subscription.ending_before
+    if end is None or (ending_before is not None and ending_before <= end):
+        return []
+    last = last_billed_cycle(subscription, contract, billed)
+    if last is None or last.period.end == last.whole.end:
+        return []
+    message = "cannot be put off: the last cycle is billed up to it; add a subscription from there"
+    return [Issue("ending_before", message)]
 
 
 def quantity_issues(

@@ -8,7 +8,7 @@ Source: docs/decisions/0011-charges-beside-usage.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -246,29 +246,35 @@ def unbilled(
     ]
 
 
-def fixed_ends(contract: Contract, billed: Mapping[UUID, Decimal]) -> tuple[Subscription, ...]:
-    """Return the subscriptions of `contract` as they must be kept when its end is put off.
+def fixed_ends(
+    contract: Contract, ending_before: datetime | None, billed: Collection[UUID]
+) -> tuple[Subscription, ...]:
+    """Return the subscriptions of `contract` as they must be kept when its end is put off to `ending_before`.
 
     One in advance that ends with the contract and whose last cycle is billed keeps the end it was billed for; the
-    extension needs a new one. `billed`: as for `unbilled`. Source: Metronome's subscription lifecycle.
+    extension needs a new one. `billed`: ids of charges on final invoices. Source: Metronome's subscription lifecycle.
     """
     end = contract.ending_before
-    if end is None:
+    if end is None or (ending_before is not None and ending_before <= end):
         return contract.subscriptions
     return tuple(
         replace(subscription, ending_before=end)
-        if _last_cycle_is_billed(subscription, contract, end, billed)
+        if subscription.ending_before is None
+        and last_billed_cycle(subscription, contract, billed) is not None
         else subscription
         for subscription in contract.subscriptions
     )
 
 
-def _last_cycle_is_billed(
-    subscription: Subscription, contract: Contract, end: datetime, billed: Mapping[UUID, Decimal]
-) -> bool:
+def last_billed_cycle(
+    subscription: Subscription, contract: Contract, billed: Collection[UUID]
+) -> Cycle | None:
+    """Return the last cycle of a subscription in advance if it has one and that is billed already."""
+    lived = life(subscription, contract)
+    if lived is None or lived.ending_before is None:
+        return None
     if subscription.collection_schedule is CollectionSchedule.ARREARS:
-        return False
-    if subscription.ending_before is not None and subscription.ending_before <= end:
-        return False
-    last = cycle_at(subscription, contract, end - HOUR)
-    return last is not None and charge_id(subscription, last.period.start) in billed
+        return None
+    last = cycle_at(subscription, contract, lived.ending_before - HOUR)
+    assert last is not None, "it lies in the subscription's life"
+    return last if charge_id(subscription, last.period.start) in billed else None

@@ -1,7 +1,6 @@
 """April 2027 has thirty days; a seat costs 3,000 cents a month unless told otherwise."""
 
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from tests.unit.core.charges.builders import (
 from meterline.core.charges import (
     SubscriptionCharge,
     charges_on_statement,
+    extension_issues,
     fixed_ends,
     subscription_charges,
     unbilled,
@@ -325,20 +325,42 @@ def test_what_is_billed_is_never_taken_back() -> None:
     assert unbilled(until_july(contract(subscription((APRIL, 4)))), billed) == []
 
 
+JULY = utc(2027, 7, 1)
+
+
 def test_an_end_put_off_leaves_a_billed_last_cycle_where_it_ended() -> None:
     until_june = contract(subscription(), ending_before=JUNE)
     may = until_july(until_june)[1]
-    (kept,) = fixed_ends(until_june, {may.id: Decimal(10)})
-    assert kept.ending_before == JUNE
-    assert fixed_ends(until_june, {}) == until_june.subscriptions
-    assert fixed_ends(contract(subscription()), {may.id: Decimal(10)}) == (subscription(),)
+    for later in (JULY, None):
+        (kept,) = fixed_ends(until_june, later, {may.id})
+        assert kept.ending_before == JUNE
+        assert fixed_ends(until_june, later, ()) == until_june.subscriptions
+    assert fixed_ends(until_june, MAY, {may.id}) == until_june.subscriptions
+    assert fixed_ends(contract(subscription()), None, {may.id}) == (subscription(),)
 
 
 @pytest.mark.parametrize("terms", [{"collection_schedule": ARREARS}, {"ending_before": MAY}])
 def test_an_end_put_off_does_not_touch_others(terms: dict[str, Any]) -> None:
     of = contract(subscription(**terms), ending_before=JUNE)
-    billed = {charge.id: charge.quantity for charge in until_july(of)}
-    assert fixed_ends(of, billed) == of.subscriptions
+    billed = {charge.id for charge in until_july(of)}
+    assert fixed_ends(of, JULY, billed) == of.subscriptions
+
+
+def test_a_subscription_billed_for_a_part_of_its_last_cycle_cannot_go_on() -> None:
+    """Billed until the 16th of April: what came after would never be."""
+    one = subscription(ending_before=DAY_16)
+    of = contract(one)
+    billed = {charge.id for charge in until_july(of)}
+    for later in (DAY_21, None):
+        assert [issue.field for issue in extension_issues(one, of, later, billed)] == [
+            "ending_before"
+        ]
+        assert extension_issues(one, of, later, ()) == []
+    assert extension_issues(one, of, DAY_10, billed) == []
+    whole = subscription(ending_before=MAY)
+    charged = {charge.id for charge in until_july(contract(whole))}
+    assert extension_issues(whole, contract(whole), JUNE, charged) == []
+    assert extension_issues(subscription(), contract(), None, billed) == []
 
 
 def test_an_unentitled_rate_charges_nothing() -> None:
