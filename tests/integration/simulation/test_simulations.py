@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -112,9 +113,16 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A sandbox at the end of October."""
+    with opened(platform, tmp_path_factory.mktemp("simulation")) as shop:
+        yield shop
+
+
+@contextmanager
+def opened(platform: Platform, folder: Path) -> Iterator[Shop]:
     name = f"simulation-{time.time_ns()}"
     environment_id, token = platform.new_environment(name, sandbox=True, clock=CLOCK)
-    path = tmp_path_factory.mktemp("simulation") / "catalogue.yaml"
+    path = folder / "catalogue.yaml"
     path.write_text(CATALOGUE)
     with PlatformClient(Endpoint(platform.url, token)) as client:
         source, wanted = reading.read(path)
@@ -153,6 +161,24 @@ def test_every_customers_month_is_tried(shop: Shop) -> None:
         assert sum(one["old_total"] for one in row["products"]) == row["old_total"]
         assert sum(one["new_total"] for one in row["products"]) == row["new_total"]
     assert {one["name"] for row in rows for one in row["products"]} == {"Tokens"}
+
+
+def test_a_month_that_is_final_is_tried_as_it_was_before(
+    platform: Platform, tmp_path: Path
+) -> None:
+    """Two months later the credit has gone on to November, and the invoices are closed."""
+    with opened(platform, tmp_path) as shop:
+        late = event("credit", "small", 5000) | {"transaction_id": "november"}
+        shop.client.post("/v1/sandbox/clock", {"now": "2026-11-20T00:00:00Z"})
+        shop.client.post("/v1/ingest", [late | {"timestamp": "2026-11-15T00:00:00Z"}])
+        shop.client.post("/v1/sandbox/clock", {"now": "2026-12-05T00:00:00Z"})
+        customer = shop.customers["Credit Co"]
+        closed = shop.client.get(f"/v1/customers/{customer}/invoices", status="FINALIZED")["data"]
+        assert [one["total"] for one in closed] == [50, 1000]
+        assert totals(shop.simulate()) == EXPECTED
+        november = totals(shop.simulate(month="2026-11"))
+        # All of the credit went on October; under the new prices 50 of it would have been left, but October is past.
+        assert november["Credit Co"] == (1000, 500)
 
 
 def test_a_running_invoice_is_the_old_side(shop: Shop) -> None:

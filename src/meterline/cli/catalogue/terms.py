@@ -80,8 +80,8 @@ class Repeated(Part):
 class Grant(Part):
     """A commit or credit. `type` of a commit: prepaid (default) or postpaid. `unit`: what it is counted in.
 
-    `invoice`: when it is paid for; left out it is free of charge. `applies_to` is ORed; nothing: all usage. A grant of a
-    customer's own says which of his contracts bills it (`invoice_contract`), and may be for some `contracts` only.
+    `invoice`: when it is paid for; left out it is free of charge. `applies_to` is ORed; nothing: all usage. A grant of
+    a customer's own says which of his contracts bills it (`invoice_contract`), and may be for some `contracts` only.
     """
 
     name: str
