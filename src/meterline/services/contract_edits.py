@@ -6,14 +6,14 @@ what is billed already stays, and an edit that would change it is refused (`life
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from meterline.core.catalogue import Product
-from meterline.core.charges import quantity_issues, seat_issues
+from meterline.core.charges import extension_issues, fixed_ends, quantity_issues, seat_issues
 from meterline.core.contract import Contract, UsageFilter, contract_issues
 from meterline.core.contract.subscription import Subscription
 from meterline.core.edits import (
@@ -28,9 +28,10 @@ from meterline.core.edits import (
     replaced,
 )
 from meterline.core.errors import Invalid, Issue, require
+from meterline.core.invoice import InvoiceStatus
 from meterline.core.ledger.grant import Grant, GrantKind
 from meterline.core.ledger.rules import recurring_issues
-from meterline.core.lifecycle import edit_issues
+from meterline.core.lifecycle import Account, edit_issues
 from meterline.core.period import is_hour
 from meterline.services.contract_making import (
     Surroundings,
@@ -138,7 +139,7 @@ async def edit(workspace: Workspace, wanted: Edit) -> PastEdit:
             grant_ids=[one.id for one in account.grants],
             product_ids=wanted.product_ids,
         )
-        contract = _edited_contract(row, wanted, around, workspace.now)
+        contract = _edited_contract(row, wanted, around, workspace.now, _billed(account))
         changed = _edited_grants(views, wanted, contract, around, workspace.now)
         added = [made_grant(part, contract, around) for part in wanted.add.grants]
         after = with_terms(account, contract, [*changed, *added])
@@ -178,9 +179,23 @@ async def history(workspace: Workspace, contract_id: UUID, customer_id: UUID) ->
     ]
 
 
-def _edited_contract(row: Row, wanted: Edit, around: Surroundings, now: datetime) -> Contract:
+def _billed(account: Account) -> frozenset[UUID]:
+    """The charges and schedule items on the account's final invoices."""
+    return frozenset(
+        line.source_id
+        for invoice in account.invoices
+        if invoice.status is InvoiceStatus.FINALIZED
+        for line in invoice.line_items
+        if line.source_id is not None
+    )
+
+
+def _edited_contract(
+    row: Row, wanted: Edit, around: Surroundings, now: datetime, billed: Collection[UUID]
+) -> Contract:
     contract = contract_store.contract_of(row)
-    contract = replace(contract, **wanted.fields)
+    end = wanted.fields.get("ending_before", contract.ending_before)
+    contract = replace(contract, subscriptions=fixed_ends(contract, end, billed), **wanted.fields)
     if wanted.usage_filter is not None:
         contract = replace(contract, usage_filters=(*contract.usage_filters, wanted.usage_filter))
     require(_renamed(contract_issues(contract), wanted.end_field))
@@ -192,7 +207,7 @@ def _edited_contract(row: Row, wanted: Edit, around: Surroundings, now: datetime
         made = edited_charge(old, charge, place)
         contract = replace(contract, scheduled_charges=replaced(contract.scheduled_charges, made))
     for place, subscription in wanted.subscriptions:
-        contract = _edited_subscription(contract, subscription, place)
+        contract = _edited_subscription(contract, subscription, place, billed)
     return with_parts(_without(contract, wanted, now), wanted.add, around)
 
 
@@ -213,11 +228,16 @@ def _edited_recurring(
     return changed
 
 
-def _edited_subscription(contract: Contract, wanted: SubscriptionEdit, place: str) -> Contract:
+def _edited_subscription(
+    contract: Contract, wanted: SubscriptionEdit, place: str, billed: Collection[UUID]
+) -> Contract:
     at = f"{place}subscription_id"
     old = named(contract.subscriptions, wanted.id, at, "subscription")
     made = edited_subscription(old, wanted, place)
-    issues = _end_issues(made, contract) if "ending_before" in wanted.changes else []
+    issues = []
+    if "ending_before" in wanted.changes:
+        issues += _end_issues(made, contract)
+        issues += extension_issues(old, contract, made.ending_before, billed)
     issues += quantity_issues(made, contract, wanted.quantities)
     if wanted.seats:
         issues += seat_issues(made, contract, wanted.seats)

@@ -190,6 +190,29 @@ def test_what_histories_refuse(shop: Shop) -> None:
             shop.sdk.v1.contracts.retrieve_subscription_quantity_history(**unknown)
 
 
+# On an invoice of its date, which is final at once: usage invoices of a new contract stay open for a day.
+AT_ONCE = {"billing_cycle_config": {"invoice_placement": "ON_SCHEDULED_INVOICE"}}
+
+
+def test_a_contract_put_off_leaves_a_billed_subscription_where_it_ended(shop: Shop) -> None:
+    """It ended with February, paid in advance; March needs a new subscription. What is on drafts goes on."""
+    ends = []
+    for terms in (AT_ONCE, {}, {"collection_schedule": "ARREARS"}):
+        contract, _ = shop.subscribe(initial_quantity=1, **terms)
+        key = {"contract_id": contract, "customer_id": shop.customer}
+        shop.sdk.v1.contracts.update_end_date(**key, ending_before=day(4))
+        (one,) = shop.sdk.v2.contracts.retrieve(**key).data.subscriptions or []
+        ends.append(one.ending_before)
+    assert ends == [MAR, None, None]
+
+
+def test_a_subscription_billed_for_a_part_of_a_month_cannot_be_put_off(shop: Shop) -> None:
+    contract, seats = shop.subscribe(initial_quantity=1, ending_before=day(2, 16), **AT_ONCE)
+    with pytest.raises(metronome.BadRequestError, match=r"update_subscriptions\[0\].ending_before"):
+        shop.update(contract, seats, ending_before=day(2, 20))
+    shop.update(contract, seats, ending_before=day(2, 15))
+
+
 def service(shop: Shop, unique: Unique) -> dict[str, str]:
     """Consulting at 150 dollars an hour, up to 1,000 dollars."""
     consulting = shop.product(unique("Consulting"), "PROFESSIONAL_SERVICE")
