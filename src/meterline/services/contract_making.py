@@ -63,12 +63,13 @@ def with_parts(contract: Contract, parts: NewParts, around: Surroundings) -> Con
     for service in parts.services:
         product = around.products[service.value.product_id]
         require(service.issues(professional_service_issues(service.value, product)))
-        contract = replace(
-            contract, professional_services=(*contract.professional_services, service.value)
-        )
+        made = service.value
+        if around.card is not None:
+            made = replace(made, credit_type=around.card.fiat_credit_type)
+        contract = replace(contract, professional_services=(*contract.professional_services, made))
     for charge in parts.charges:
-        made = _charge(charge, contract, around)
-        contract = replace(contract, scheduled_charges=(*contract.scheduled_charges, made))
+        dated = _charge(charge, contract, around)
+        contract = replace(contract, scheduled_charges=(*contract.scheduled_charges, dated))
     for recurring in parts.recurring:
         grant = recurring.value
         changed = replace(contract, recurring_grants=(*contract.recurring_grants, grant))
