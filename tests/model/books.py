@@ -285,7 +285,11 @@ class Books:
             if grant.kind != "POSTPAID":
                 for n, (at, amount) in enumerate(grant.bills):
                     key = ("grant", grant.name, n)
-                    add(grant.contract, at, Item(key, one, amount, "commit_purchase"))
+                    add(
+                        grant.contract or grant.billed_on,
+                        at,
+                        Item(key, one, amount, "commit_purchase"),
+                    )
         return found
 
     def seats(
@@ -450,11 +454,12 @@ class Books:
             short = self.left().get((grant.name, 0), ZERO)
             if short > 0 and due <= hour and self.all_final(grant, segment):
                 self.post(grant.name, 0, "TRUEUP", -short, due)
+                owner = grant.contract or grant.billed_on
                 lines = {("commit_purchase", grant.name): short}
                 self.invoices.append(
                     Invoice(
                         "SCHEDULED",
-                        grant.contract,
+                        owner,
                         due,
                         due,
                         "FINALIZED",
@@ -479,14 +484,9 @@ class Books:
         )
 
     def roll_over(self, hour: Hour) -> None:
-        """What is left moves on when the contract is renewed and its last usage invoice is final."""
+        """What is left of what is live at a contract's end moves on with its renewal, once all its usage is final."""
         for contract in [one for one in self.contracts.values() if one.renews is not None]:
             old = self.contracts[contract.renews or ""]
-            if old.end is None or hour < old.end:
-                continue
-            current = [self.current(old.name, period[0]) for period in periods(old, old.end)]
-            if any(one is None or one.status != "FINALIZED" for one in current):
-                continue
             for grant in list(self.grants.values()):
                 if (
                     grant.contract != old.name
@@ -494,8 +494,13 @@ class Books:
                     or grant.name in self.rolled
                 ):
                     continue
-                self.rolled.add(grant.name)
-                self.roll(grant, contract)
+                (segment,) = grant.segments
+                assert old.end is not None
+                lives = segment.start < old.end <= segment.end
+                final = self.last_final(grant, segment) <= hour and self.all_final(grant, segment)
+                if lives and old.end <= hour and final:
+                    self.rolled.add(grant.name)
+                    self.roll(grant, contract)
 
     def roll(self, grant: t.Grant, contract: t.Contract) -> None:
         assert grant.rollover is not None

@@ -80,7 +80,8 @@ class Segment:
 class Grant:
     """PREPAID, POSTPAID or CREDIT. `bills`: (when, how much); of a POSTPAID the only one is its true-up.
 
-    `contract` None: the customer's, for `contracts` or for all. `products` and `regions`: what it pays for; none: all.
+    `contract` None: the customer's, for `contracts` or for all, and billed on `billed_on`. `products` and `region`:
+    what it pays for; none: all.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Grant:
     at_commit_rate: bool = False
     rollover: Fraction | None = None
     rolled_over_from: str | None = None
+    billed_on: str | None = None
     made: Hour = 0
 
 

@@ -77,11 +77,15 @@ class Vendor:
         of_metric = {key[7:]: terms.pop(key) for key in list(terms) if key.startswith("metric_")}
         event_type = f"{name}-{uuid4().hex[:8]}"
         metric = self.sdk.v1.billable_metrics.create(
-            name=name,
-            event_type_filter={"in_values": [event_type]},
-            group_keys=[list(keys)] if keys else [],
-            property_filters=[{"name": key, "exists": True} for key in ("n", *keys)],
-            **{"aggregation_type": "SUM", "aggregation_key": "n", **of_metric},
+            **{
+                "name": name,
+                "event_type_filter": {"in_values": [event_type]},
+                "aggregation_type": "SUM",
+                "aggregation_key": "n",
+                "group_keys": [list(keys)] if keys else [],
+                "property_filters": [{"name": key, "exists": True} for key in ("n", *keys)],
+                **of_metric,
+            }
         ).data.id
         product = self.sdk.v1.contracts.products.create(
             name=name, type="USAGE", billable_metric_id=metric, **terms

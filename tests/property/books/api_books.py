@@ -35,6 +35,7 @@ class ApiBooks:
             self.products[product.name] = self.vendor.usage_product(
                 product.name,
                 keys=keys,
+                metric_group_keys=[["region"], ["team"], ["region", "team"]],
                 pricing_group_key=["region"] if product.by_region else [],
                 presentation_group_key=["team"] if product.by_team else [],
             )
@@ -118,8 +119,8 @@ class ApiBooks:
             return
         if one.contracts is not None:
             terms["applicable_contract_ids"] = [self.contracts[name] for name in one.contracts]
-        if one.bills:
-            terms["invoice_contract_id"] = next(iter(self.contracts.values()))
+        if one.billed_on is not None:
+            terms["invoice_contract_id"] = self.contracts[one.billed_on]
         api = getattr(self.vendor.sdk.v1.customers, kind)
         api.create(customer_id=self.customer.id, **terms)
 

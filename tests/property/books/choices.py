@@ -28,9 +28,13 @@ amounts = st.sampled_from([F(50), F(100), F(125), F(400), F(1000), F(2500)])
 multipliers = st.sampled_from([F(0), F(1, 2), F(4, 5), F(5, 4)])
 
 
+BY_UNIT = ("FLAT", "FLAT", "TIERED", "TIERED")
+ALL_KINDS = (*BY_UNIT, "VOLUME", "PACKAGE")
+
+
 @st.composite
-def prices(draw: st.DrawFn) -> t.Price:
-    kind = draw(st.sampled_from(["FLAT", "FLAT", "TIERED", "TIERED", "VOLUME", "PACKAGE"]))
+def prices(draw: st.DrawFn, kinds: tuple[str, ...] = ALL_KINDS) -> t.Price:
+    kind = draw(st.sampled_from(kinds))
     if kind == "FLAT":
         return t.Price("FLAT", ((draw(unit_prices), None),))
     if kind == "PACKAGE":
@@ -97,7 +101,8 @@ def overrides(draw: st.DrawFn, name: str, now: t.Hour) -> t.Override:
         of = draw(st.sampled_from([None, product.name]))
         return t.Override(name, since, until, of, None, draw(multipliers))
     region = draw(st.sampled_from(REGIONS)) if product.by_region else None
-    return t.Override(name, since, until, product.name, region, None, draw(prices()))
+    # By unit alone, as the card may have a commit rate for the product: half a package has no list price.
+    return t.Override(name, since, until, product.name, region, None, draw(prices(BY_UNIT)))
 
 
 @st.composite
@@ -144,6 +149,7 @@ def grants(
         bills,
         draw(st.booleans()),
         rollover,
+        billed_on=others[-1] if contract is None and bills and others else None,
     )
 
 
@@ -151,7 +157,9 @@ def grants(
 def charges(draw: st.DrawFn, name: str, contract: t.Contract, now: t.Hour) -> t.Charge:
     """Fees on dates of the contract's life."""
     last = HORIZON if contract.end is None else contract.end
-    dates = st.sampled_from([contract.start, min(last, now + DAY)]) | hours(contract.start, last)
+    dates = st.sampled_from([contract.start, max(contract.start, min(last, now + DAY))]) | hours(
+        contract.start, last
+    )
     items = draw(st.lists(st.tuples(dates, amounts), min_size=1, max_size=3))
     return t.Charge(name, tuple(items), draw(st.booleans()))
 
@@ -188,9 +196,17 @@ def recurring(draw: st.DrawFn, name: str, contract: t.Contract) -> t.Recurring:
 
 
 @st.composite
-def contracts(draw: st.DrawFn, name: str, now: t.Hour, renewable: dict[str, t.Contract]) -> t.Sign:
-    """A contract with its parts; it may take over from one of `renewable`."""
-    renews = draw(st.none() | st.sampled_from(sorted(renewable))) if renewable else None
+def contracts(
+    draw: st.DrawFn,
+    name: str,
+    now: t.Hour,
+    renewable: dict[str, t.Contract],
+    *,
+    alone: bool = False,
+) -> t.Sign:
+    """A contract with its parts; it may take over from one of `renewable` (must, if it is to be `alone`)."""
+    old = st.sampled_from(sorted(renewable)) if renewable else st.none()
+    renews = draw(old if alone else st.none() | old)
     start = draw(hours(max(0, now - 10 * DAY), now + 5 * DAY))
     if renews is not None:
         start = max(now, renewable[renews].start + 1) + draw(st.integers(0, 5 * DAY))

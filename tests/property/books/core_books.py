@@ -366,6 +366,7 @@ class CoreBooks:
             applicable_contract_ids=None
             if one.contracts is None
             else tuple(self.contracts[name].id for name in one.contracts),
+            invoice_contract_id=None if one.billed_on is None else self.contracts[one.billed_on].id,
             rollover_fraction=None if one.rollover is None else exact(one.rollover),
             name=one.name,
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
+from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -20,12 +22,24 @@ CONTRACTS_MAX = 3
 GRANTS_MAX = 8
 
 
+def one_by_one(action: t.Action, count: int) -> t.Action:
+    """The same, with a priority of its own for each grant: where ids are random, nothing may depend on them."""
+    match action:
+        case t.Give(grant):
+            return t.Give(replace(grant, priority=10 + 10 * count))
+        case t.Sign(contract, grants):
+            own = (replace(one, priority=10 + 10 * count + n) for n, one in enumerate(grants))
+            return t.Sign(contract, tuple(own))
+    return action
+
+
 class Histories(RuleBasedStateMachine):
     """`books` is the model's, made anew from `world` after every step."""
 
     world: t.World
     books: Books
     core: CoreBooks
+    ids_are_random: ClassVar[bool] = False
 
     @initialize(world=choices.worlds(), data=st.data())
     def begin(self, world: t.World, data: st.DataObject) -> None:
@@ -51,6 +65,8 @@ class Histories(RuleBasedStateMachine):
     def do(self, action: t.Action) -> None:
         COUNTED["steps"] += 1
         COUNTED[type(action).__name__] += 1
+        if self.ids_are_random:
+            action = one_by_one(action, len(self.books.grants))
         self.world = t.World(self.world.products, self.world.rates, (*self.world.actions, action))
         self.perform(action)
         self.books = replay(self.world)
@@ -91,16 +107,33 @@ class Histories(RuleBasedStateMachine):
 
     # Terms
 
-    @precondition(lambda self: len(self.books.contracts) < CONTRACTS_MAX)
+    @precondition(
+        lambda self: (
+            len(self.books.contracts) < CONTRACTS_MAX
+            and (self._renewable() or not self.ids_are_random)
+        )
+    )
     @rule(data=st.data())
     def sign(self, data: st.DataObject) -> None:
+        """Where ids are random one contract at a time: of two that end together the id decides which is paid first."""
+        self.do(
+            data.draw(
+                choices.contracts(
+                    self.name("contract"),
+                    self.books.now,
+                    self._renewable(),
+                    alone=self.ids_are_random,
+                )
+            )
+        )
+
+    def _renewable(self) -> dict[str, t.Contract]:
         renewed = {one.renews for one in self.books.contracts.values()}
-        renewable = {
+        return {
             name: one
             for name, one in self.books.contracts.items()
             if one.end is None and name not in renewed and not one.subscriptions
         }
-        self.do(data.draw(choices.contracts(self.name("contract"), self.books.now, renewable)))
 
     @precondition(lambda self: self.books.contracts and len(self.books.grants) < GRANTS_MAX)
     @rule(data=st.data())
