@@ -183,7 +183,7 @@ def test_seats_that_come_twice_within_an_hour(vendor: Vendor) -> None:
         edit = {"subscription_id": one.id, "quantity_updates": [update]}
         acme.edit(contract, update_subscriptions=[edit])
     # 16 of 31 days are left: 1,600 a seat.
-    assert finals(acme) == [31_000, 3200, 1600]
+    assert sorted(finals(acme)) == [1600, 3200, 31_000]
     assert acme.bill(JAN).total == 13 * 3100
 
 
