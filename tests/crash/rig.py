@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import socket
 import threading
@@ -13,12 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import psycopg
 from tests.support.load import Load
-from tests.support.roles import RoleProcess, Tokens, start_role
-
-from meterline.event_log import event_log
-from meterline.settings import settings_from
+from tests.support.roles import RoleProcess, Tokens, is_metered, start_role
 
 # From a death to the next acknowledgement, and to the next metered event.
 PROGRESS_SECONDS_MAX = 15.0
@@ -75,18 +70,10 @@ class Rig:
     def settle(self, load: Load) -> None:
         """End the load, let the pipeline finish, and compare with the books."""
         load.stop()
-        eventually(self.is_metered, 20, "events are not metered")
+        eventually(
+            lambda: is_metered(self.database_url, self.log_environ), 20, "events are not metered"
+        )
         load.check_counted_once(self.database_url, may_halve=bool(self.log_environ))
-
-    def is_metered(self) -> bool:
-        """Whether every record of the log is metered."""
-        log = event_log(settings_from(self.log_environ, database_url=self.database_url))
-        ends = asyncio.run(log.growing().ends())
-        with psycopg.connect(self.database_url, options="-c role=meterline_pipeline") as connection:
-            metered = dict(
-                connection.execute("SELECT partition, next_offset FROM stream_partition").fetchall()
-            )
-        return all(metered.get(partition, 0) == end for partition, end in ends.items())
 
 
 def eventually(true: Callable[[], bool], seconds: float, otherwise: str) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import psycopg
 
+from meterline.event_log import event_log
 from meterline.services.environments import create_environment, create_token
 from meterline.settings import settings_from
 from meterline.store.database import Database
@@ -155,6 +156,17 @@ def prepared(
         return Tokens(environment_id, full, read, ingest)
 
     return asyncio.run(make())
+
+
+def is_metered(database_url: str, log_environ: Mapping[str, str] | None = None) -> bool:
+    """Whether every record of the log is metered."""
+    log = event_log(settings_from(log_environ or {}, database_url=database_url))
+    ends = asyncio.run(log.growing().ends())
+    with psycopg.connect(database_url, options="-c role=meterline_pipeline") as connection:
+        metered = dict(
+            connection.execute("SELECT partition, next_offset FROM stream_partition").fetchall()
+        )
+    return all(metered.get(partition, 0) == end for partition, end in ends.items())
 
 
 def events_kept(database_url: str) -> int:

@@ -11,7 +11,14 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from tests.support.load import Load, create_metrics
-from tests.support.roles import RoleProcess, Tokens, events_metered, running_role, start_role
+from tests.support.roles import (
+    RoleProcess,
+    Tokens,
+    events_metered,
+    is_metered,
+    running_role,
+    start_role,
+)
 
 from meterline.store.ownership import LOCK_SPACE, WorkerLease
 from meterline.stream.cycle import Claim
@@ -240,7 +247,7 @@ def test_a_worker_that_sleeps_too_long_is_fenced_and_counts_nothing_twice(
         load.wait_for(load.acknowledged_count + 300)
         _eventually(lambda: len(set(owners(database_url).values())) == 2, 10)
         load.stop()
-        _eventually(lambda: load.is_metered(database_url), 20)
+        _eventually(lambda: is_metered(database_url), 20)
     load.check_counted_once(database_url)
     assert events_metered(database_url) >= load.acknowledged_count
 
