@@ -56,16 +56,19 @@ INSERT_UNIQUE_VALUES = """
 
 
 class _Table(NamedTuple):
-    """Where values are kept. `stamp` says that the row was changed."""
+    """Where values are kept. `stamp` says that the row was changed, `only` which rows are of the kind."""
 
     name: LiteralString
     id_column: LiteralString
     stamp: LiteralString = ""
+    only: LiteralString = "true"
 
 
 _TABLES = {
     "billable_metric": _Table("billable_metric", "metric_id"),
+    "commit": _Table("account_grant", "grant_id", only="kind <> 'CREDIT'"),
     "contract": _Table("contract", "contract_id"),
+    "contract_credit": _Table("account_grant", "grant_id", only="kind = 'CREDIT'"),
     "customer": _Table("customer", "customer_id", ", updated_at = %(now)s"),
     "product": _Table("product", "product_id"),
     "rate_card": _Table("rate_card", "rate_card_id"),
@@ -158,7 +161,7 @@ async def take_given_values(connection: Connection, bearer: str, key: str) -> bo
     statement = SQL("""
         WITH given AS (
             SELECT custom_fields->>%(key)s AS value, {id_column} AS bearer_id FROM {table}
-            WHERE custom_fields ? %(key)s
+            WHERE custom_fields ? %(key)s AND {only}
         ), taken AS (
             INSERT INTO custom_field_unique_value (environment_id, bearer, key, value, bearer_id)
             SELECT current_environment(), %(bearer)s, %(key)s, value, bearer_id FROM given
@@ -192,7 +195,7 @@ async def drop_key_from_all(connection: Connection, bearer: str, key: str) -> No
     """Take a key's value away from every row."""
     statement = SQL("""
         UPDATE {table} SET custom_fields = custom_fields - %(key)s::text
-        WHERE custom_fields ? %(key)s
+        WHERE custom_fields ? %(key)s AND {only}
     """)
     await connection.execute(_on(bearer, statement), {"key": key})
 
@@ -205,7 +208,9 @@ async def _update(
     change: object,
     now: datetime,
 ) -> bool:
-    statement = SQL("UPDATE {table} SET custom_fields = {fields}{stamp} WHERE {id_column} = %(id)s")
+    statement = SQL(
+        "UPDATE {table} SET custom_fields = {fields}{stamp} WHERE {id_column} = %(id)s AND {only}"
+    )
     cursor = await connection.execute(
         _on(bearer, statement, fields), {"change": change, "id": bearer_id, "now": now}
     )
@@ -218,5 +223,6 @@ def _on(bearer: str, statement: SQL, fields: SQL | None = None) -> Composed:
         table=Identifier(table.name),
         id_column=Identifier(table.id_column),
         stamp=SQL(table.stamp),
+        only=SQL(table.only),
         fields=fields or SQL(""),
     )

@@ -275,3 +275,33 @@ def test_only_fixed_products_make_grants(shop: Shop) -> None:
     shop.sdk.v1.contracts.products.archive(product_id=shop.fixed)
     with pytest.raises(metronome.BadRequestError, match=r"product_id.*archived"):
         a_credit(shop, customer)
+
+
+def test_custom_fields_of_commits_and_credits(shop: Shop, unique: Unique) -> None:
+    sdk, customer, key = shop.sdk, shop.customer(), unique("key")
+    credit_id = a_credit(shop, customer, 100)
+    commit_id = sdk.v1.customers.commits.create(
+        customer_id=customer,
+        priority=1,
+        product_id=shop.fixed,
+        type="PREPAID",
+        access_schedule=access(1),  # type: ignore[arg-type]
+        custom_fields={key: "given"},
+    ).data.id
+    for entity in ("commit", "contract_credit"):
+        sdk.v1.custom_fields.add_key(entity=entity, key=key, enforce_uniqueness=True)
+    fields = sdk.v1.custom_fields
+    fields.set_values(entity="contract_credit", entity_id=credit_id, custom_fields={key: "spring"})
+    with pytest.raises(metronome.NotFoundError):
+        fields.set_values(entity="commit", entity_id=credit_id, custom_fields={key: "spring"})
+    with pytest.raises(metronome.ConflictError, match="in use"):
+        a_credit(shop, customer, custom_fields={key: "spring"})
+    net = sdk.v1.contracts.get_net_balance
+    assert (
+        net(customer_id=customer, filters=[{"custom_fields": {key: "spring"}}]).data.balance == 100
+    )
+    sdk.v1.custom_fields.remove_key(entity="contract_credit", key=key)
+    shown = {
+        one.id: one.custom_fields for one in sdk.v1.contracts.list_balances(customer_id=customer)
+    }
+    assert shown == {credit_id: {}, commit_id: {key: "given"}}
