@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import TypeVar
 from uuid import UUID
 
@@ -33,20 +34,19 @@ class Drawing:
     pool: Pool
     drawn: list[Drawn] = field(default_factory=list)
 
-    def usage_lines(self, moved: Sequence[Move], now: datetime) -> list[LineItem]:
+    def usage_lines(self, moved: Iterable[Move], now: datetime) -> list[LineItem]:
         """Return the lines of usage. Stretches that have not begun at `now` show none, unless they have usage."""
         if self.pool:
-            settled = self._settle([move_chargeable(move) for move in moved])
+            found = list(moved)
+            settled = self._settle([move_chargeable(move) for move in found])
+            lines = self._lines(found, settled, move_subject, _same_price)
         else:
-            settled = [
-                Settled(
-                    move.segment.period,
-                    (),
-                    move.segment.list_model(move.values).pieces(move.before, move.after),
-                )
-                for move in moved
+            # As most are: one run at a time, so that a thousand groups leave nothing but their lines.
+            lines = [
+                line
+                for run in _runs_of(moved, _same_price)
+                for line in lines_of_run(self.invoice_id, move_subject(run[0]), _at_list(run))
             ]
-        lines = self._lines(moved, settled, move_subject, _same_price)
         return [
             line
             for line in lines
@@ -84,23 +84,37 @@ class Drawing:
         subject: Callable[[Charge], LineSubject],
         continues: Callable[[Charge, Charge], bool],
     ) -> list[LineItem]:
+        rest = iter(settled)
         return [
             line
-            for first, last in _runs(charged, continues)
-            for line in lines_of_run(self.invoice_id, subject(charged[first]), settled[first:last])
+            for run in _runs_of(charged, continues)
+            for line in lines_of_run(self.invoice_id, subject(run[0]), list(islice(rest, len(run))))
         ]
 
 
-def _runs(
-    charged: Sequence[Charge], continues: Callable[[Charge, Charge], bool]
-) -> Iterator[tuple[int, int]]:
-    """Yield where each run begins and ends (exclusive)."""
-    first = 0
-    for index in range(1, len(charged) + 1):
-        if index == len(charged) or not continues(charged[index - 1], charged[index]):
-            if charged:
-                yield first, index
-            first = index
+def _at_list(run: Sequence[Move]) -> list[Settled]:
+    return [
+        Settled(
+            move.segment.period,
+            (),
+            move.segment.list_model(move.values).pieces(move.before, move.after),
+        )
+        for move in run
+    ]
+
+
+def _runs_of(
+    charged: Iterable[Charge], continues: Callable[[Charge, Charge], bool]
+) -> Iterator[list[Charge]]:
+    """Yield the charges run by run."""
+    run: list[Charge] = []
+    for charge in charged:
+        if run and not continues(run[-1], charge):
+            yield run
+            run = []
+        run.append(charge)
+    if run:
+        yield run
 
 
 def _same_price(before: Move, after: Move) -> bool:

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
-from uuid import UUID, uuid5
+from functools import lru_cache
+from hashlib import sha1
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from meterline.core.catalogue import RateTerms
 from meterline.core.decimals import EXACT, plain, total
@@ -165,7 +167,7 @@ def _line(
         if subject.type is LineType.APPLIED and grant.access_type is AccessType.QUANTITY:
             consumed = plain(piece.quantity)
     return LineItem(
-        uuid5(invoice_id, key),
+        _derived(invoice_id, key),
         subject.type,
         subject.name,
         subject.credit_type,
@@ -191,6 +193,23 @@ def _line(
         source_id=subject.source_id,
         counts=piece.kind,
     )
+
+
+def _derived(invoice_id: UUID, key: str) -> UUID:
+    """uuid5(invoice_id, key), twice as quick: the invoice's part of the hash is taken once, not once a line."""
+    digest = _begun(invoice_id).copy()
+    digest.update(key.encode())
+    bits = int.from_bytes(digest.digest()[:16], "big")
+    return UUID(int=bits & ~_VERSION_AND_VARIANT | _VERSION_5)
+
+
+_VERSION_AND_VARIANT = (0xF << 76) | (0x3 << 62)
+_VERSION_5 = (5 << 76) | (0x2 << 62)
+
+
+@lru_cache(maxsize=64)
+def _begun(invoice_id: UUID) -> Any:
+    return sha1(invoice_id.bytes, usedforsecurity=False)
 
 
 def due(lines: Iterable[LineItem], credit_type: CreditType) -> Decimal:

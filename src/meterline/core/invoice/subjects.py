@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from uuid import UUID
 
 from meterline.core.catalogue import Product
@@ -15,13 +15,16 @@ from meterline.core.rating.charges import Move
 
 Products = Mapping[UUID, Product]
 
+# Thousands of lines share a product and a date, and writing either out costs as much as the rest of a key.
+_text = lru_cache(maxsize=4_096)(str)
+
 
 def move_subject(move: Move) -> LineSubject:
     """The lines of usage. `move`: the first of its run."""
     product, segment = move.product, move.segment
     listed = segment.listed
     return LineSubject(
-        f"{product.id}/{move.values}/{segment.period.start.isoformat()}",
+        f"{_text(product.id)}/{move.values}/{_text(segment.period.start)}",
         LineType.USAGE,
         product.name,
         segment.rate.credit_type,

@@ -7,7 +7,7 @@ need no look at what grants paid. Without grants the lines are just the charges 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -90,15 +90,14 @@ def usage_invoice(
     """
     contract, plan, products = terms.contract, terms.plan, terms.products
     drawing = Drawing(invoice_id or usage_invoice_id(contract.id, plan.period.start), pool)
-    moved = list(moves(plan, usage))
-    lines = drawing.usage_lines(moved, now)
+    lines = drawing.usage_lines(moves(plan, usage), now)
     lines += drawing.lines(
         terms.subscriptions,
         partial(subscription_chargeable, products),
         partial(subscription_subject, products),
     )
     if terms.composites is not None and terms.composites.composites:
-        charged = composite_charges(terms.composites, spend_of(moved, terms))
+        charged = composite_charges(terms.composites, spend_of(moves(plan, usage), terms))
         lines += drawing.composite_lines(charged)
     lines += conversion_lines(plan, lines, drawing)
     lines += [dated_line(drawing.invoice_id, charge, products) for charge in terms.dated]
@@ -123,7 +122,7 @@ def usage_invoice(
     return Drafted(invoice, tuple(entries), drawing.pool)
 
 
-def spend_of(moved: Sequence[Move], terms: UsageTerms) -> list[Spend]:
+def spend_of(moved: Iterable[Move], terms: UsageTerms) -> list[Spend]:
     """Return what composites may count: usage and subscriptions, at what they cost before grants."""
     spend = [
         Spend(
