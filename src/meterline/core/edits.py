@@ -14,7 +14,8 @@ from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from meterline.core.charges.schedules import amount_issues, invoice_schedule
+from meterline.core.charges.schedule_rules import amount_issues
+from meterline.core.charges.schedules import invoice_schedule
 from meterline.core.contract.recurring import RecurringAmount, RecurringGrant
 from meterline.core.contract.schedule import (
     DatedAmount,

@@ -37,23 +37,24 @@ from meterline.core.charges.quantities import (
     seats_at,
 )
 from meterline.core.charges.rules import (
-    extension_issues,
     product_type_issues,
     professional_service_issues,
-    quantity_issues,
     scheduled_charge_issues,
-    seat_issues,
     service_invoice_issues,
-    subscription_issues,
 )
+from meterline.core.charges.schedule_rules import amount_issues, schedule_issues
 from meterline.core.charges.schedules import (
-    amount_issues,
     invoice_schedule,
     item_id,
     months_after,
-    schedule_issues,
     schedule_items,
     smallest_unit_places,
+)
+from meterline.core.charges.subscription_rules import (
+    extension_issues,
+    quantity_issues,
+    seat_issues,
+    subscription_issues,
 )
 from meterline.core.charges.subscriptions import (
     PriceAt,

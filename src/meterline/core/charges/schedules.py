@@ -1,4 +1,4 @@
-"""Schedules of dated amounts: from what a caller sends to items, and what is wrong with it.
+"""Schedules of dated amounts: from what a caller sends to items. What is wrong with it: `schedule_rules`.
 
 An item always has all three of amount, unit price and quantity, and its amount is exactly their product.
 # invariant: the items of a DIVIDED or DIVIDED_ROUNDED schedule add up to its amount, to the last digit.
@@ -24,10 +24,8 @@ from meterline.core.contract.schedule import (
     ScheduleItem,
     ScheduleTerms,
 )
-from meterline.core.decimals import DECIMAL_PLACES_MAX, EXACT, ONE, decimal_issues, plain
-from meterline.core.errors import Issue
+from meterline.core.decimals import DECIMAL_PLACES_MAX, EXACT, ONE, plain
 from meterline.core.money import USD_CENTS, CreditType
-from meterline.core.period import is_hour
 
 # A hundred years of months: more dates than any contract has, few enough to be made at once.
 ITEMS_MAX = 1200
@@ -48,7 +46,7 @@ def schedule_items(
     Dates are counted from the first one: 31 January, 28 February, 31 March. A division that does not end is cut off
     after `DECIMAL_PLACES_MAX` places, DIVIDED_ROUNDED at whole smallest units; the last item has the rest.
     """
-    dates = list(islice(_dates(recurring), ITEMS_MAX))
+    dates = list(islice(schedule_dates(recurring), ITEMS_MAX))
     unit_price, quantity = _price_and_quantity(recurring)
     match recurring.amount_distribution:
         case AmountDistribution.EACH:
@@ -86,7 +84,7 @@ def smallest_unit_places(credit_type: CreditType) -> int:
     return 2 if credit_type.is_currency and credit_type.id != USD_CENTS.id else 0
 
 
-def _dates(recurring: RecurringSchedule) -> Iterator[datetime]:
+def schedule_dates(recurring: RecurringSchedule) -> Iterator[datetime]:
     months = _MONTHS.get(recurring.frequency)
     step = 0
     date = recurring.starting_at
@@ -151,94 +149,3 @@ def _items(schedule_id: UUID, given: list[DatedAmount]) -> tuple[ScheduleItem, .
 def item_id(schedule_id: UUID, timestamp: datetime, ordinal: int = 0) -> UUID:
     """Return the id of the item of a schedule at `timestamp`, the `ordinal`-th of that date from 0."""
     return uuid5(schedule_id, f"schedule-item/{timestamp.isoformat()}/{ordinal}")
-
-
-def schedule_issues(
-    terms: ScheduleTerms,
-    field: str,
-    *,
-    earliest: datetime | None = None,
-    latest: datetime | None = None,
-    negative: bool = False,
-) -> list[Issue]:
-    """Return what is wrong with `terms`, sent as `field` ("schedule", "invoice_schedule").
-
-    Dates must lie in earliest <= t <= latest, where those are given. `negative`: amounts below zero are allowed.
-    """
-    if (terms.items is None) == (terms.recurring is None):
-        form = "not both" if terms.recurring else "one of them"
-        return [Issue(field, f"must have schedule_items or recurring_schedule, {form}")]
-    if terms.recurring is not None:
-        at = f"{field}.recurring_schedule"
-        issues = _recurring_issues(terms.recurring, at, negative=negative)
-        if issues:
-            return issues
-        dates = [(f"{at}.starting_at", terms.recurring.starting_at)]
-        dates += [(f"{at}.ending_before", date) for date in _dates(terms.recurring)]
-        return _bounds_issues(dates, earliest, latest)[:1]
-    if not terms.items:
-        return [Issue(f"{field}.schedule_items", "must have at least one item")]
-    issues = []
-    for position, item in enumerate(terms.items):
-        at = f"{field}.schedule_items[{position}]"
-        if not is_hour(item.timestamp):
-            issues.append(Issue(f"{at}.timestamp", "must be on an hour boundary, in UTC"))
-        issues += _bounds_issues([(f"{at}.timestamp", item.timestamp)], earliest, latest)
-        issues += amount_issues(item, at, negative=negative)
-    return issues
-
-
-def amount_issues(
-    given: DatedAmount | RecurringSchedule, field: str, *, negative: bool = False
-) -> list[Issue]:
-    """Return what is wrong with an amount: neither or half of a form given, or two that disagree."""
-    if (given.unit_price is None) != (given.quantity is None):
-        missing = "unit_price" if given.unit_price is None else "quantity"
-        return [
-            Issue(f"{field}.{missing}", "is required with the other of unit_price and quantity")
-        ]
-    if given.amount is None and given.unit_price is None:
-        return [Issue(f"{field}.amount", "is required, or unit_price and quantity")]
-    numbers = {
-        "amount": given.amount,
-        "unit_price": given.unit_price,
-        "quantity": given.quantity,
-    }
-    issues = [
-        issue
-        for name, number in numbers.items()
-        if number is not None
-        for issue in decimal_issues(
-            f"{field}.{name}", number, negative=negative and name != "quantity"
-        )
-    ]
-    if issues or given.amount is None or given.unit_price is None or given.quantity is None:
-        return issues
-    if EXACT.multiply(given.unit_price, given.quantity) != given.amount:
-        return [Issue(f"{field}.amount", "must be unit_price x quantity, or be left out")]
-    return []
-
-
-def _recurring_issues(recurring: RecurringSchedule, at: str, *, negative: bool) -> list[Issue]:
-    issues = [
-        Issue(f"{at}.{name}", "must be on an hour boundary, in UTC")
-        for name in ("starting_at", "ending_before")
-        if not is_hour(getattr(recurring, name))
-    ]
-    if recurring.ending_before <= recurring.starting_at:
-        issues.append(Issue(f"{at}.ending_before", "must be after starting_at"))
-    elif sum(1 for _ in islice(_dates(recurring), ITEMS_MAX + 1)) > ITEMS_MAX:
-        issues.append(Issue(f"{at}.ending_before", f"must leave at most {ITEMS_MAX} dates"))
-    return issues + amount_issues(recurring, at, negative=negative)
-
-
-def _bounds_issues(
-    dates: list[tuple[str, datetime]], earliest: datetime | None, latest: datetime | None
-) -> list[Issue]:
-    issues = []
-    for field, date in dates:
-        if earliest is not None and date < earliest:
-            issues.append(Issue(field, f"must not be before {earliest.isoformat()}"))
-        if latest is not None and date > latest:
-            issues.append(Issue(field, f"must not be after {latest.isoformat()}"))
-    return issues
