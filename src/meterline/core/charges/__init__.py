@@ -1,13 +1,7 @@
 """Charges beside usage: subscriptions, composites, and amounts with a date of their own. Pure."""
 
-from meterline.core.charges.composites import (
-    Composite,
-    CompositeCharge,
-    CompositePlan,
-    Spend,
-    composite_charges,
-    composite_plan,
-)
+from meterline.core.charges.composite_plan import Composite, CompositePlan, composite_plan
+from meterline.core.charges.composites import CompositeCharge, Spend, composite_charges
 from meterline.core.charges.cycles import (
     BillingPeriods,
     Cycle,

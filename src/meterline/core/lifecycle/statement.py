@@ -14,7 +14,7 @@ from uuid import UUID
 
 from meterline.core.catalogue import ProductType
 from meterline.core.charges import CompositePlan, composite_plan
-from meterline.core.charges.composites import CompositeStretch
+from meterline.core.charges.composite_plan import CompositeStretch
 from meterline.core.contract import Contract
 from meterline.core.invoice import Invoice, InvoiceType, UsageTerms
 from meterline.core.ledger.applicability import reaches
