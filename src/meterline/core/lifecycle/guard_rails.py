@@ -145,6 +145,4 @@ def _end_issues(before: Account, after: Account) -> Iterator[Issue]:
             and end < invoice.end_timestamp
             for invoice in before.invoices
         ):
-            yield Issue(
-                "ending_before", "must not be before the end of a FINALIZED invoice"
-            )
+            yield Issue("ending_before", "must not be before the end of a FINALIZED invoice")

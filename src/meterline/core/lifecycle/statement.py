@@ -6,15 +6,14 @@ part (the contract's end was put off) leaves the rest as a statement of its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice, pairwise, takewhile
 from uuid import UUID
 
 from meterline.core.catalogue import ProductType
-from meterline.core.charges import CompositePlan, composite_plan
-from meterline.core.charges.composite_plan import CompositeStretch
+from meterline.core.charges import Composite, CompositePlan, composite_plan
 from meterline.core.contract import Contract
 from meterline.core.invoice import Invoice, InvoiceType, UsageTerms
 from meterline.core.ledger.applicability import reaches
@@ -151,21 +150,25 @@ def _composites(contract: Contract, price_list: PriceList, period: Period) -> Co
 def _cut_terms(terms: UsageTerms, edges: Collection[datetime]) -> UsageTerms:
     composites = terms.composites
     if composites is not None:
-        composites = replace(
-            composites,
-            composites=tuple(
-                replace(one, stretches=tuple(_cut_stretches(one.stretches, edges)))
-                for one in composites.composites
-            ),
-        )
+        cut = tuple(_cut_composite(one, edges) for one in composites.composites)
+        composites = replace(composites, composites=cut)
     return replace(terms, plan=windowed(terms.plan, edges), composites=composites)
 
 
-def _cut_stretches(
-    stretches: Iterable[CompositeStretch], edges: Collection[datetime]
-) -> Iterator[CompositeStretch]:
-    for stretch in stretches:
-        start, end = stretch.period.start, stretch.period.end
-        inner = sorted(edge for edge in edges if start < edge < end)
-        for first, after in pairwise([start, *inner, end]):
-            yield replace(stretch, period=Period(first, after))
+def _cut_composite(composite: Composite, edges: Collection[datetime]) -> Composite:
+    return replace(
+        composite,
+        stretches=tuple(
+            replace(stretch, period=Period(start, end))
+            for stretch in composite.stretches
+            for start, end in pairwise(
+                [
+                    stretch.period.start,
+                    *sorted(
+                        one for one in edges if stretch.period.start < one < stretch.period.end
+                    ),
+                    stretch.period.end,
+                ]
+            )
+        ),
+    )
