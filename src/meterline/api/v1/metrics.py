@@ -163,7 +163,7 @@ def metric_detail(row: Row) -> MetricDetail:
 
 def _metric(metric_id: UUID, data: CreateMetric) -> BillableMetric:
     if data.sql is not None:
-        raise Invalid("sql", "SQL metrics are not supported yet")
+        raise Invalid("sql", "SQL is not supported: events are metered as they come, one by one")
     if data.aggregation_type is None:
         raise Invalid("aggregation_type", "is required")
     event_types = data.event_type_filter

@@ -20,9 +20,7 @@ from meterline.core.contract import UsageFilter, filter_at
 from meterline.core.contract.override import Override, Prioritization
 from meterline.core.metric import BillableMetric
 from meterline.core.period import Period
-from meterline.core.rating.models import price_model
 from meterline.core.rating.overriding import (
-    Alternative,
     Overriding,
     PricedSpan,
     RateScope,
@@ -30,18 +28,11 @@ from meterline.core.rating.overriding import (
     sold_by_overwrites,
 )
 from meterline.core.rating.plan import (
-    ActingPrice,
     Admission,
-    ConditionalPrice,
-    Grouping,
     MetricPlan,
-    PriceSegment,
-    ProductPlan,
     RatePlan,
-    Stint,
 )
-from meterline.core.rating.quantity import quantity_rule
-from meterline.core.rating.spend_limits import maximum_spend, minimum_spend
+from meterline.core.rating.stretches import Stretch, product_plan
 from meterline.core.usage import GroupValues
 
 
@@ -64,15 +55,6 @@ class _Prices(NamedTuple):
 
     rates: Sequence[Rate]
     overriding: Overriding
-
-
-class _Stretch(NamedTuple):
-    """A product under one version, with the spans in which it is sold by pricing group values."""
-
-    period: Period
-    version: ProductVersion
-    metric: BillableMetric
-    sold: Mapping[GroupValues, Sequence[PricedSpan]]
 
 
 def rate_plan(
@@ -118,7 +100,7 @@ def rate_plan(
             conversion.custom_credit_type_id: conversion.fiat_per_custom_credit
             for conversion in card.credit_type_conversions
         },
-        tuple(_product_plan(product, found, metric_plans) for product, found in laid_out),
+        tuple(product_plan(product, found, metric_plans) for product, found in laid_out),
         metric_plans,
     )
 
@@ -162,7 +144,7 @@ def _stretches(
     prices: _Prices,
     metrics: Mapping[UUID, BillableMetric],
     period: Period,
-) -> list[_Stretch]:
+) -> list[Stretch]:
     changes = sorted(
         {period.start, period.end}
         | {
@@ -178,7 +160,7 @@ def _stretches(
         stretch, version = Period(alike[0][0], alike[-1][1]), alike[-1][2]
         assert version.billable_metric_id is not None, "a usage product has a metric"
         found.append(
-            _Stretch(
+            Stretch(
                 stretch,
                 version,
                 metrics[version.billable_metric_id],
@@ -208,7 +190,7 @@ def _sold(
 
 
 def _metric_plans(
-    stretches: Iterable[_Stretch], period: Period, usage_filters: Sequence[UsageFilter]
+    stretches: Iterable[Stretch], period: Period, usage_filters: Sequence[UsageFilter]
 ) -> dict[UUID, MetricPlan]:
     metrics: dict[UUID, BillableMetric] = {}
     edges: dict[UUID, set[datetime]] = defaultdict(set)
@@ -242,90 +224,3 @@ def _admission(
     names = metric.group_properties
     key = usage_filter.group_key
     return Admission(names.index(key) if key in names else None, usage_filter.group_values)
-
-
-def _product_plan(
-    product: Product, stretches: Sequence[_Stretch], metric_plans: Mapping[UUID, MetricPlan]
-) -> ProductPlan:
-    stints: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Stint]] = defaultdict(list)
-    for stretch in stretches:
-        version = stretch.version
-        keys = (version.pricing_group_key, version.presentation_group_key)
-        stints[keys].append(_stint(stretch, metric_plans[stretch.metric.id]))
-    last = stretches[-1].version
-    return ProductPlan(
-        product.id,
-        last.name,
-        last.tags,
-        tuple(_grouping(*keys, tuple(found)) for keys, found in stints.items()),
-    )
-
-
-def _grouping(
-    pricing_key: tuple[str, ...], presentation_key: tuple[str, ...], stints: tuple[Stint, ...]
-) -> Grouping:
-    rates = (
-        rate
-        for stint in stints
-        for segments in stint.prices.values()
-        for segment in segments
-        for rate in (segment.rate, *(one.price.rate for one in segment.by_presentation))
-    )
-    limited = any(
-        limit(rate.terms) is not None for rate in rates for limit in (minimum_spend, maximum_spend)
-    )
-    return Grouping(pricing_key, presentation_key, stints, limited)
-
-
-def _stint(stretch: _Stretch, metric_plan: MetricPlan) -> Stint:
-    names = stretch.metric.group_properties
-    version = stretch.version
-    keys = (*version.pricing_group_key, *version.presentation_group_key)
-    place = {cut: index for index, cut in enumerate(metric_plan.cuts)}
-    return Stint(
-        stretch.metric.id,
-        metric_plan,
-        tuple(names.index(name) for name in keys),
-        quantity_rule(version.quantity_conversion, version.quantity_rounding),
-        {
-            values: tuple(_segment(span, place, keys) for span in spans)
-            for values, spans in stretch.sold.items()
-        },
-    )
-
-
-def _segment(
-    span: PricedSpan, place: Mapping[datetime, int], keys: tuple[str, ...]
-) -> PriceSegment:
-    """A span as indexes into its metric's cuts. `keys`: names of the values of a line."""
-    period, pricing = span
-    rate = pricing.rate
-    by_presentation = _conditional(pricing.by_presentation, keys)
-    limited = maximum_spend(rate.terms) is not None
-    return PriceSegment(
-        period,
-        place[period.start],
-        place[period.end],
-        rate,
-        price_model(rate.terms),
-        pricing.listed,
-        pricing.override,
-        by_presentation,
-        _conditional(pricing.by_grant, keys),
-        None if rate.commit_terms is None else price_model(rate.commit_terms),
-        is_plain=not (by_presentation or limited),
-    )
-
-
-def _conditional(
-    alternatives: Iterable[Alternative], keys: tuple[str, ...]
-) -> tuple[ConditionalPrice, ...]:
-    """The alternatives that lines of these keys can be; others ask for a value that no line has."""
-    found = []
-    for override, rate, specifier in alternatives:
-        asked = {} if specifier is None else specifier.presentation_group_values
-        if set(asked) <= set(keys):
-            places = tuple((keys.index(name), value) for name, value in asked.items())
-            price = ActingPrice(rate, price_model(rate.terms), override)
-            found.append(ConditionalPrice(price, places, specifier))
-    return tuple(found)

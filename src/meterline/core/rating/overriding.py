@@ -61,8 +61,7 @@ class Alternative(NamedTuple):
     specifier: OverrideSpecifier | None
 
 
-@dataclass(frozen=True, slots=True)
-class Pricing:
+class Pricing(NamedTuple):
     """The prices of one scope for a while: see `plan.PriceSegment`, which is made of it."""
 
     rate: Rate
@@ -86,16 +85,17 @@ def priced_spans(
 
     `rates`: those of the scope, in the order they were added.
     """
-    touching = replace(overriding, overrides=_touching(overriding.overrides, scope))
-    if not touching.overrides:
+    touching = _touching(overriding.overrides, scope)
+    if not touching:
         return [
             PricedSpan(span, Pricing(rate, rate)) for span, rate in rate_segments(rates, period)
         ]
     edges = {period.start, period.end, *rate_edges(rates, period)}
-    edges |= {edge for edge in _edges(touching.overrides, scope.product) if edge in period}
+    edges |= {edge for edge in _edges(touching, scope.product) if edge in period}
+    narrowed = replace(overriding, overrides=touching)
     spans: list[PricedSpan] = []
     for start, end in pairwise(sorted(edges)):
-        pricing = pricing_at(rates, scope, touching, start)
+        pricing = pricing_at(rates, scope, narrowed, start)
         if pricing is None:
             continue
         last = spans[-1] if spans else None
@@ -149,6 +149,8 @@ def sold_by_overwrites(
 
 def _touching(overrides: Sequence[Override], scope: RateScope) -> list[Override]:
     """Those that may act on `scope` at some time: all that product tags may still exclude, for these change."""
+    if not overrides:
+        return []
     return [
         override
         for override in overrides
