@@ -20,13 +20,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from meterline.core.charges import composite_charges
-from meterline.core.contract import Contract
 from meterline.core.decimals import EXACT, ONE, plain
 from meterline.core.invoice.conversion import conversion_subjects
 from meterline.core.invoice.document import Invoice, LineItem, LineType
 from meterline.core.invoice.lines import LineSubject, Settled, due, lines_of_run
 from meterline.core.invoice.subjects import composite_subject, move_subject
-from meterline.core.invoice.usage_invoice import UsageTerms, draft_invoice, spend_of
+from meterline.core.invoice.usage_invoice import UsageTerms, spend_of
 from meterline.core.period import EPOCH, Period
 from meterline.core.rating.charges import moves
 from meterline.core.rating.piece import Piece, PieceKind
@@ -40,22 +39,6 @@ class InvoiceWindow(NamedTuple):
 
     window: Period
     invoice: Invoice
-
-
-def draft_breakdown(
-    contract: Contract,
-    plan: RatePlan,
-    usage: UsageBook,
-    windows: Sequence[Period],
-    *,
-    now: datetime,
-) -> list[InvoiceWindow]:
-    """Return what the draft of `plan`'s period, of usage alone and without grants, charges in each of `windows`.
-
-    `plan`: cut at every start and end of the windows by `windowed`; `usage`: by that plan's cuts.
-    """
-    invoice = draft_invoice(contract, plan, usage, now=now)
-    return breakdown(invoice, UsageTerms(contract, plan), usage, windows)
 
 
 def breakdown(

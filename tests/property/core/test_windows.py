@@ -11,9 +11,9 @@ from tests.property.core.model import rows
 from tests.property.core.strategies import HOURS, PERIOD, UsageEvent, price_lists, usage_events
 from tests.unit.core.builders import contract, uid
 
-from meterline.core.breakdown import draft_breakdown
+from meterline.core.breakdown import breakdown
 from meterline.core.decimals import EXACT, total
-from meterline.core.invoice import Invoice, draft_invoice
+from meterline.core.invoice import Invoice, UsageTerms, draft_invoice
 from meterline.core.period import HOUR, Period
 from meterline.core.rating import PriceList, rate_plan
 from meterline.core.rating.windows import windowed
@@ -48,12 +48,11 @@ def test_windows_add_up_to_the_invoice(
     )
     cuts = [PERIOD.start, *(PERIOD.start + edge * HOUR for edge in sorted(edges)), PERIOD.end]
     finer = windowed(plan, cuts)
-    windows = draft_breakdown(
-        contract(),
-        finer,
+    windows = breakdown(
+        whole,
+        UsageTerms(contract(), finer),
         {uid(1): rows(aggregation, finer.cuts[uid(1)], events)},
         [Period(start, end) for start, end in pairwise(cuts)],
-        now=PERIOD.end,
     )
     parts = [window.invoice for window in windows]
     assert total(part.total for part in parts) == whole.total
