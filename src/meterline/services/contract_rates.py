@@ -111,10 +111,37 @@ def _rows(
         by_product[rate.product_id].append(rate)
     for product in price_list.products:
         for scope, of_scope in _scopes(product, by_product[product.id], overriding):
-            for stretch in priced_spans(of_scope, scope, overriding, _EVER):
+            for stretch in _as_shown(priced_spans(of_scope, scope, overriding, _EVER)):
                 shown = _row(stretch, product, span, custom_fields[product.id])
                 if shown is not None:
                     yield shown
+
+
+def _as_shown(stretches: Iterable[PricedSpan]) -> list[PricedSpan]:
+    """Without the edges of what is not shown, such as commit-specific overrides."""
+    found: list[PricedSpan] = []
+    for stretch in stretches:
+        last = found[-1] if found else None
+        if last and last.period.end == stretch.period.start and _alike(last, stretch):
+            period = Period(last.period.start, stretch.period.end)
+            found[-1] = PricedSpan(period, stretch.pricing)
+        else:
+            found.append(stretch)
+    return found
+
+
+def _alike(one: PricedSpan, other: PricedSpan) -> bool:
+    def shown(rate: Rate | None) -> tuple[object, ...] | None:
+        if rate is None:
+            return None
+        return (rate.entitled, rate.credit_type, rate.terms, rate.commit_terms)
+
+    left, right = one.pricing, other.pricing
+    return (shown(left.listed), shown(left.rate), left.override) == (
+        shown(right.listed),
+        shown(right.rate),
+        right.override,
+    )
 
 
 def _scopes(

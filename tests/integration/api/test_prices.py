@@ -364,6 +364,13 @@ def test_what_a_contract_pays_and_why(sdk: Metronome, unique: Unique) -> None:
                 "overwrite_rate": {"rate_type": "FLAT", "price": 1500},
             },
             {"starting_at": FEBRUARY, "product_id": hidden, "entitled": True},
+            # On some of the usage only, so it is not shown, nor are its edges.
+            {
+                "starting_at": datetime(2026, 2, 10, tzinfo=UTC),
+                "type": "MULTIPLIER",
+                "multiplier": 0.1,
+                "is_commit_specific": True,
+            },
         ],
     ).data.id
     rows = contract_rates(sdk, customer, contract)
