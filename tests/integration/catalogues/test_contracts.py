@@ -198,6 +198,12 @@ def test_what_a_file_gains_is_added_by_an_edit(client: PlatformClient, apply: Ap
         "          - {to: [{product: Seat, every: monthly}], multiplier: '0.7', priority: 9}\n"
         "        commits:\n          - name: Ahead",
     )
+    more = more.replace("every: monthly, quantity: 5", "every: monthly, quantity: 8")
+    more = more.replace(
+        "        subscriptions:\n",
+        "          - {name: Seat care, product: Platform, starting_at: 2026-11-01, usd: 1, seats_of: Seats}\n"
+        "        subscriptions:\n",
+    )
     (change,) = apply(more)
     assert change.action is Action.CHANGE
     assert apply(more) == []
@@ -205,6 +211,7 @@ def test_what_a_file_gains_is_added_by_an_edit(client: PlatformClient, apply: Ap
     assert [one["name"] for one in shown["scheduled_charges"]] == ["Set-up", "Care", "Visit"]
     assert len(shown["overrides"]) == 6
     assert shown["net_payment_terms_days"] == 45
+    assert shown["subscriptions"][0]["quantity_schedule"][-1]["quantity"] == 8
 
 
 def test_a_contract_is_ended_by_its_file(client: PlatformClient, apply: Apply) -> None:

@@ -1,19 +1,17 @@
 """The differences between customers, contracts and grants in a file and on a platform.
 
-A contract's parts are known by name. A part that is missing is added by an edit; its end, name and payment terms change
-by one too. A part that is there with other terms is not changed: what was sold under it may be invoiced already, so
-that takes an edit that says how.
+A contract is known by its uniqueness key, else by its name; a customer's own grants likewise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from meterline.cli.catalogue.amounts import timestamp
 from meterline.cli.catalogue.bodies import instant_text
 from meterline.cli.catalogue.contract_bodies import PARTS, Body, TermWriter
+from meterline.cli.catalogue.contract_editing import Edit, with_ids
 from meterline.cli.catalogue.differences import Action, Difference
 from meterline.cli.catalogue.likeness import unlike
 from meterline.cli.catalogue.model import CatalogueFile
@@ -148,69 +146,17 @@ def _contract(writer: TermWriter, contract: Contract, site: _Site) -> Iterator[D
             Action.CREATE, "contract", name, site.place, words, body["starting_at"], (create,)
         )
         return
-    for field in unlike(_known_refs(_only_fixed(body), site.found), existing):
-        reason = f"{field} cannot change: end it and make another"
-        yield Difference(Action.IMPOSSIBLE, "contract", name, site.place, (reason,))
-    yield from _edits(contract, body, existing, site)
-
-
-def _edits(contract: Contract, body: Body, existing: Row, site: _Site) -> Iterator[Difference]:
-    name = f"{contract.name} of {site.customer}"
-    edit: Body = {}
-    words: list[str] = []
-    if existing.get("name") != contract.name:
-        edit["update_contract_name"] = contract.name
-        words.append(f"name: was {existing.get('name')}")
-    if "ending_before" in body and any(
-        unlike(body["ending_before"], existing.get("ending_before"), "end")
-    ):
-        edit["update_contract_end_date"] = body["ending_before"]
-        words.append(f"ends {body['ending_before']}")
-    days = body.get("net_payment_terms_days")
-    if days is not None and days != existing.get("net_payment_terms_days"):
-        edit["update_net_payment_terms_days"] = days
-        words.append(f"net {days} days")
-    for part in PARTS:
-        shown = {row.get("name"): row for row in existing.get(part) or () if not _is_derived(row)}
-        for number, row in enumerate(body.get(part, ())):
-            at = (*site.place, part, number)
-            label = f"{part.removesuffix('s').replace('_', ' ')} {row['name']}"
-            if row["name"] not in shown:
-                edit.setdefault(f"add_{part}", []).append(row)
-                words.append(f"+ {label}")
-                continue
-            for field in unlike(_known_refs(row, site.found), shown[row["name"]]):
-                reason = f"{label}: {field} differs; edit it, or name the new terms otherwise"
-                yield Difference(Action.IMPOSSIBLE, "contract", name, at, (reason,))
-    for row in _missing_overrides(body.get("overrides", ()), existing, site.found):
-        edit.setdefault("add_overrides", []).append(row)
-        words.append(f"+ override {row['type'].lower()} from {row['starting_at']}")
-    if edit:
+    edit = Edit.of(body, existing, site.found, site.place)
+    for place, reason in edit.reasons:
+        yield Difference(Action.IMPOSSIBLE, "contract", name, place, (reason,))
+    if edit.body:
         request = Request(
             "/v2/contracts/edit",
-            {"customer_id": site.owner, "contract_id": existing["id"], **edit},
+            {"customer_id": site.owner, "contract_id": existing["id"], **edit.body},
         )
         yield Difference(
-            Action.CHANGE, "contract", name, site.place, tuple(words), None, (request,)
+            Action.CHANGE, "contract", name, site.place, tuple(edit.words), None, (request,)
         )
-
-
-def _is_derived(row: Row) -> bool:
-    """Whether a grant is one that a recurring one made, or a renewal: it has the name of that."""
-    makers = ("recurring_commit_id", "recurring_credit_id", "rolled_over_from")
-    return any(row.get(name) for name in makers)
-
-
-def _missing_overrides(wanted: Sequence[Body], existing: Row, found: Found) -> Iterator[Body]:
-    """Overrides have no names: one is there if some override shown says all of it."""
-    shown = list(existing.get("overrides") or ())
-    for row in wanted:
-        known = _known_refs(row, found)
-        match = next((one for one in shown if not any(unlike(known, one))), None)
-        if match is None:
-            yield row
-        else:
-            shown.remove(match)
 
 
 def _grants(kind: str, wanted: Sequence[Grant], site: _Site) -> Iterator[Difference]:
@@ -229,7 +175,7 @@ def _grants(kind: str, wanted: Sequence[Grant], site: _Site) -> Iterator[Differe
             create = Request(path, {"customer_id": site.owner, "uniqueness_key": key, **body})
             yield Difference(Action.CREATE, kind, name, place, (), None, (create,))
             continue
-        for field in unlike(_known_refs(body, site.found), existing):
+        for field in unlike(with_ids(body, site.found), existing):
             reason = f"{field} differs; edit it, or name the new terms otherwise"
             yield Difference(Action.IMPOSSIBLE, kind, name, place, (reason,))
 
@@ -263,22 +209,3 @@ def _known_grant(site: _Site, name: str, key: Key) -> Row | None:
         return None
     by_key = (row for row in rows if row.get("uniqueness_key") == text)
     return next(by_key, None) or next((row for row in rows if row.get("name") == name), None)
-
-
-def _only_fixed(body: Body) -> Body:
-    fixed: Body = {name: body[name] for name in ("starting_at", "rate_card_id") if name in body}
-    if "usage_statement_schedule" in body:
-        frequency = body["usage_statement_schedule"]["frequency"]
-        fixed["usage_statement_schedule"] = {"frequency": frequency}
-    return fixed
-
-
-def _known_refs(value: Any, found: Found) -> Any:
-    """A body with ids where they are known; what does not exist yet differs from anything shown."""
-    if isinstance(value, Ref):
-        return found.ids.get((value.kind, value.name), "does not exist yet")
-    if isinstance(value, dict):
-        return {name: _known_refs(one, found) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_known_refs(one, found) for one in value]
-    return value

@@ -15,7 +15,7 @@ from typing import Any
 from meterline.cli.catalogue.amounts import Wrong, instant
 
 # Sent for the platform's own use, and never shown again as they were.
-NOT_SHOWN = frozenset({"temporary_id", "initial_quantity", "subscription_config"})
+NOT_SHOWN = frozenset({"temporary_id", "initial_quantity"})
 
 
 def unlike(wanted: Any, shown: Any, name: str = "", *, strict: bool = False) -> Iterator[str]:

@@ -220,6 +220,47 @@ def test_what_is_missing_is_added_in_one_edit(found: Found) -> None:
     assert len(body["add_overrides"]) == 1
 
 
+def test_a_changed_override_is_another_one_and_the_old_is_told_of(found: Found) -> None:
+    changed = [{"to": [{"product": "Tokens"}], "multiplier": "0.9"}, *CONTRACT["overrides"][1:]]
+    (change,) = compared(found, overrides=changed)
+    assert change.details == (
+        f"+ override multiplier from {START}",
+        "1 of its overrides the file does not name, and stays",
+    )
+
+
+def test_more_seats_hold_from_this_hour_on(found: Found) -> None:
+    seats = [{"starting_at": START, "quantity": 5}]
+    shown = {"id": "s1", "name": "Seats", "starting_at": START, "quantity_schedule": seats}
+    found.contracts["Acme"] = [SHOWN | {"subscriptions": [shown]}]
+    assert compared(found) == []
+    (change,) = compared(found, subscriptions=[CONTRACT["subscriptions"][0] | {"quantity": 8}])
+    assert change.details == ("subscription Seats: 5 → 8 from 2026-11-23T20:00:00Z",)
+    update = {"starting_at": "2026-11-23T20:00:00Z", "quantity": Decimal(8)}
+    assert change.requests[0].body["update_subscriptions"] == [
+        {"subscription_id": "s1", "quantity_updates": [update]}
+    ]
+    # Seats that are scheduled to come are not those of now.
+    seats[0]["ending_before"] = "2026-12-01T00:00:00Z"
+    seats.append({"starting_at": "2026-12-01T00:00:00Z", "quantity": 8})
+    assert compared(found) == []
+    found.now = datetime(2026, 12, 2, tzinfo=UTC)
+    assert [one.action for one in compared(found)] == [Action.CHANGE]
+
+
+def test_seats_of_a_subscription_are_known_by_its_id(found: Found) -> None:
+    seats = {"id": "s1", "name": "Seats", "starting_at": START}
+    per_seat = CONTRACT["recurring_credits"][0] | {"name": "Per seat", "seats_of": "Seats"}
+    found.contracts["Acme"] = [SHOWN | {"subscriptions": [seats]}]
+    (change,) = compared(found, recurring_credits=[per_seat])
+    config = change.requests[0].body["add_recurring_credits"][0]["subscription_config"]
+    assert config["subscription_id"] == "s1"
+    made = {"name": "Per seat", "subscription_config": config | {"subscription_id": "other"}}
+    found.contracts["Acme"] = [SHOWN | {"subscriptions": [seats], "recurring_credits": [made]}]
+    (refused,) = compared(found, recurring_credits=[per_seat])
+    assert "subscription_config.subscription_id differs" in refused.details[0]
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
