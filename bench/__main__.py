@@ -2,9 +2,14 @@
 
 import sys
 
-from bench import pipeline, rating, spend
+from bench import invoices, pipeline, rating, spend
 
-BENCHMARKS = {"pipeline": pipeline.main, "spend": spend.main, "rating": rating.main}
+BENCHMARKS = {
+    "pipeline": pipeline.main,
+    "spend": spend.main,
+    "rating": rating.main,
+    "invoices": invoices.main,
+}
 
 if __name__ == "__main__":
     name, *options = sys.argv[1:] or [""]

@@ -14,27 +14,22 @@ import argparse
 import asyncio
 import gc
 import json
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import msgspec
 import psutil
 import psycopg
 
 from bench.catalogue import COPY_CUSTOMERS
+from bench.ground import model, roll_up, server, stage_series
 from meterline.core.catalogue import ProductType, RateTerms, RateType
 from meterline.core.metric import Aggregation, BillableMetric
 from meterline.core.period import hour_index
-from meterline.metering.series import group_hash, ingest_key_hash
 from meterline.services import contracts, customers, metrics, products, rate_cards, rates
 from meterline.services.contracts import NewContract
 from meterline.services.environments import ensure_production
@@ -43,25 +38,14 @@ from meterline.services.rates import NewRate
 from meterline.services.spend_stage import SpendStage
 from meterline.services.workspace import Workspace
 from meterline.store.database import Database
-from meterline.store.embedded import EmbeddedPostgres
-from meterline.store.migrate import migrate
-from meterline.store.partitions import ensure_partitions
 from meterline.wiring import ALLOCATIONS_A_COLLECTION
 
 METRICS = ("requests", "input_tokens", "output_tokens")
 ROLLED_UP_DAYS = 3  # of usage, each an hour and a day in the rollup, and all of them its month
 
-_STAGING = "CREATE TEMPORARY TABLE staged (LIKE usage_series) ON COMMIT DROP"
 _LIVE = """
 INSERT INTO usage_live (environment_id, series_id, hour, writer, fold, quantity)
 SELECT environment_id, series_id, %(hour)s, 0, 's', 5 FROM staged ORDER BY series_id
-"""
-_ROLLED_UP = """
-INSERT INTO usage_rollup (environment_id, series_id, grain, hour, fold, quantity)
-SELECT environment_id, series_id, grain, hour, 's', quantity
-  FROM staged, unnest(%(grains)s::"char"[], %(hours)s::integer[], %(quantities)s::integer[])
-               AS bucket (grain, hour, quantity)
- ORDER BY series_id, grain, hour
 """
 _MORE_USAGE = "UPDATE usage_live SET quantity = quantity + 17"
 _TOUCH = """
@@ -104,7 +88,7 @@ def main(arguments: Sequence[str]) -> None:
     chosen = parser.parse_args(arguments)
     gc.set_threshold(ALLOCATIONS_A_COLLECTION)
     scale = Scale(chosen.customers, chosen.models, chosen.rounds)
-    with _server() as url:
+    with server() as url:
         print(json.dumps({"benchmark": "spend", **asyncio.run(_measure(url, scale))}), flush=True)
 
 
@@ -197,7 +181,7 @@ async def _catalogue(workspace: Workspace, scale: Scale, now: datetime) -> list[
             workspace,
             card,
             [
-                NewRate(product, month, None, True, price, {"model": _model(number)})
+                NewRate(product, month, None, True, price, {"model": model(number)})
                 for number in range(scale.models)
             ],
         )
@@ -227,44 +211,8 @@ def _copy_usage(
     buckets = [("m", month, ROLLED_UP_DAYS * 100)]
     for day in range(ROLLED_UP_DAYS):
         buckets += [("d", month + day * 24, 100), ("h", month + day * 24 + 5, 100)]
-    places = [
-        (second, str(metric.id), msgspec.json.encode({"model": model}).decode())
-        for metric in measured
-        for model in map(_model, range(scale.models))
-        for second in [group_hash(metric.id, [model])]
-    ]
-    connection.execute(_STAGING)
-    with connection.cursor().copy("COPY staged FROM STDIN") as copy:
-        for number in range(scale.customers):
-            alias = f"customer-{number:05d}"
-            first = ingest_key_hash(environment_id, alias)
-            for second, metric_id, values in places:
-                copy.write_row(
-                    (environment_id, UUID(bytes=first + second), alias, metric_id, values)
-                )
-    connection.execute("INSERT INTO usage_series SELECT * FROM staged ORDER BY series_id")
-    connection.execute(_LIVE, {"hour": hour_index(now)})
-    grains, hours, quantities = zip(*buckets, strict=True)
-    connection.execute(
-        _ROLLED_UP,
-        {"grains": list(grains), "hours": list(hours), "quantities": list(quantities)},
+    stage_series(
+        connection, environment_id, measured, customers=scale.customers, models=scale.models
     )
-
-
-def _model(number: int) -> str:
-    return f"model-{number}"
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    folder = Path(tempfile.mkdtemp(prefix="meterline-bench-"))
-    folder.chmod(0o755)
-    server = EmbeddedPostgres(folder / "data")
-    server.start()
-    try:
-        migrate(server.url)
-        ensure_partitions(server.url, datetime.now(UTC))
-        yield server.url
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    connection.execute(_LIVE, {"hour": hour_index(now)})
+    roll_up(connection, buckets)
