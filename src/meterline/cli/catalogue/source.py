@@ -87,7 +87,8 @@ def read(path: Path) -> Source:
 
 def _read_yaml(path: Path, text: str) -> Source:
     try:
-        # The base loader resolves nothing: every plain scalar is text, and what it means is decided here.
+        # The base loader resolves nothing: every plain scalar is text, and what it means is decided here. libyaml's
+        # would be five times as fast, and takes the process down where a text is nested deeply enough.
         root = yaml.compose(text, Loader=yaml.BaseLoader)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
