@@ -28,6 +28,7 @@ class ApiBooks:
     contracts: dict[str, str] = field(default_factory=dict)
     overrides: dict[str, str] = field(default_factory=dict)
     signed: list[t.Sign] = field(default_factory=list)
+    now: t.Hour = 0
 
     def __post_init__(self) -> None:
         keys = ("region", "team")
@@ -48,6 +49,7 @@ class ApiBooks:
         match action:
             case t.Move(to):
                 self.vendor.go(t.instant(to))
+                self.now = to
             case t.Use(events):
                 for one in events:
                     values = {"region": one.region, "team": one.team}
@@ -94,6 +96,7 @@ class ApiBooks:
                 segment_id=segment,
                 amount=number(action.amount),
                 reason="by hand",
+                timestamp=t.instant(self.now),
                 **contract,
             )
             return

@@ -167,14 +167,16 @@ def charges(draw: st.DrawFn, name: str, contract: t.Contract, now: t.Hour) -> t.
 @st.composite
 def subscriptions(draw: st.DrawFn, name: str, contract: t.Contract) -> t.Subscription:
     in_advance = draw(st.booleans())
-    start = draw(st.just(contract.start) | hours(contract.start, contract.start + 5 * DAY))
+    last = HORIZON * 2 if contract.end is None else contract.end
+    latest = min(last - 1, contract.start + 5 * DAY)
+    start = draw(st.just(contract.start) | hours(contract.start, latest))
     return t.Subscription(
         name,
         draw(st.sampled_from([F(1000), F(3000)])),
         draw(st.sampled_from(["MONTHLY", "WEEKLY"])),
         in_advance,
         start,
-        draw(st.none() | hours(start + DAY, start + 40 * DAY)),
+        draw(st.none() | hours(start + 1, min(last, start + 40 * DAY))),
         ((start, draw(st.integers(1, 5).map(F))),),
         draw(st.booleans()),
         draw(st.booleans()) if in_advance else False,
@@ -183,11 +185,12 @@ def subscriptions(draw: st.DrawFn, name: str, contract: t.Contract) -> t.Subscri
 
 @st.composite
 def recurring(draw: st.DrawFn, name: str, contract: t.Contract) -> t.Recurring:
+    last = contract.start + 10 * DAY if contract.end is None else contract.end - 1
     # Its own priority: the children of two would be equal in all that decides who goes first.
     return t.Recurring(
         name,
         draw(amounts),
-        draw(st.just(contract.start) | hours(contract.start, contract.start + 10 * DAY)),
+        draw(st.just(contract.start) | hours(contract.start, last)),
         None,
         draw(st.integers(1, 2)),
         7,

@@ -79,7 +79,8 @@ class Histories(RuleBasedStateMachine):
     def they_agree(self) -> None:
         if hasattr(self, "books"):
             found = differences(model_facts(self.books), self.facts())
-            assert not found, "\n".join([*found, *map(repr, self.world.actions)])
+            happened = map(repr, (*self.world.rates, *self.world.actions))
+            assert not found, "\n".join([*found, *happened])
 
     # Time and usage
 
@@ -195,19 +196,24 @@ class Histories(RuleBasedStateMachine):
             and not (name in renewed or one.subscriptions or one.recurring)
         ]
 
-    @precondition(lambda self: any(one.subscriptions for one in self.books.contracts.values()))
+    def _running(self) -> list[tuple[str, t.Subscription, t.Hour]]:
+        """Subscriptions that are in force now or later, with their contract and their end."""
+        found = []
+        for name, contract in self.books.contracts.items():
+            for one in contract.subscriptions:
+                ends = [end for end in (one.end, contract.end) if end is not None]
+                over = min(ends, default=choices.HORIZON * 2)
+                if self.books.now < over:
+                    found.append((name, one, over))
+        return found
+
+    @precondition(lambda self: self._running())
     @rule(data=st.data(), quantity=st.integers(0, 9).map(Fraction))
     def seats(self, data: st.DataObject, quantity: Fraction) -> None:
-        there = [
-            (name, seats)
-            for name, one in self.books.contracts.items()
-            for seats in one.subscriptions
-        ]
-        name, seats = data.draw(st.sampled_from(there))
-        at = data.draw(
-            st.just(self.books.now) | choices.hours(self.books.now, self.books.now + 15 * t.DAY)
-        )
-        self.do(t.Seats(name, seats.name, max(at, seats.start), quantity))
+        name, one, over = data.draw(st.sampled_from(self._running()))
+        first = max(self.books.now, one.start)
+        at = data.draw(st.just(first) | choices.hours(first, min(over - 1, first + 15 * t.DAY)))
+        self.do(t.Seats(name, one.name, at, quantity))
 
     # Ledgers
 
