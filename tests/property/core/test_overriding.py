@@ -10,7 +10,15 @@ from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.property.core.strategies import HOURS, PERIOD, START, hours_of_period
+from tests.property.core.model import rows
+from tests.property.core.strategies import (
+    HOURS,
+    PERIOD,
+    START,
+    UsageEvent,
+    hours_of_period,
+    usage_events,
+)
 from tests.unit.core.builders import card, flat, metric, uid, utc
 
 from meterline.core.catalogue import Product, ProductType, ProductVersion, Rate, RateTerms
@@ -22,9 +30,10 @@ from meterline.core.contract.override import (
     Prioritization,
 )
 from meterline.core.ledger.grant import Grant, GrantKind, RateChoice
+from meterline.core.metric import Aggregation
 from meterline.core.money import USD_CENTS
 from meterline.core.period import HOUR
-from meterline.core.rating import PriceList, RatePlan, rate_plan
+from meterline.core.rating import PriceList, RatePlan, charges, product_totals, rate_plan
 from meterline.core.rating.plan import ActingPrice
 
 REGIONS = ("eu", "us")
@@ -330,3 +339,39 @@ def test_the_override_that_acts_is_the_one_the_rules_say(
             model = acting.model.pieces(Decimal(0), Decimal(7))
             assert sum(Fraction(piece.amount) for piece in model) == 7 * shown[0]
         assert shown == expected(price_list, given_overrides, prioritization, line)
+
+
+@settings(max_examples=200)
+@given(
+    products(),
+    st.lists(rates(), max_size=4),
+    override_lists,
+    st.sampled_from(Prioritization),
+    usage_events(),
+)
+def test_each_unit_costs_what_the_rules_say_of_its_hour_and_line(
+    product: Product,
+    listed: list[Rate],
+    given_overrides: tuple[Override, ...],
+    prioritization: Prioritization,
+    events: list[UsageEvent],
+) -> None:
+    price_list = PriceList(card(), [product], [METRIC], listed)
+    plan = rate_plan(price_list, PERIOD, (), given_overrides, prioritization)
+    metered = [event for event in events if event.region is not None and event.user != "u2"]
+    book = {}
+    if plan.metrics:
+        book = {METRIC.id: rows(Aggregation.SUM, plan.cuts[METRIC.id], metered)}
+    owed = Fraction(0)
+    for event in metered:
+        assert event.region is not None
+        price = expected(
+            price_list,
+            given_overrides,
+            prioritization,
+            Line(event.hour, event.region, event.user, None),
+        )
+        owed += Fraction(event.amount) * (Fraction(0) if price is None else price[0])
+    totals = product_totals(plan, book)
+    assert sum(Fraction(amount) for amount, _ in totals.values()) == owed
+    assert sum(Fraction(one.piece.amount) for one in charges(plan, book)) == owed
