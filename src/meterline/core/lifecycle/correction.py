@@ -65,7 +65,8 @@ def regenerate(
         if statement is None or statement.contract.archived_at is not None:
             raise Invalid("id", "must be an invoice of a contract that is not archived")
         assert usage is not None, "a statement is rated from its usage"
-        change = _usage_anew(account, facts, statement, usage, now)
+        reversals = tuple(_reversals(account, facts, statement, invoice))
+        change = _usage_anew(account, statement, usage, reversals, now)
     elif is_trueup(invoice):
         change = _trueup_anew(account, facts, invoice, now)
     else:
@@ -86,25 +87,28 @@ def _stored(account: Account, invoice_id: UUID) -> Invoice:
 
 
 def _usage_anew(
-    account: Account, facts: Facts, statement: Statement, usage: UsageBook, now: datetime
+    account: Account,
+    statement: Statement,
+    usage: UsageBook,
+    reversals: tuple[LedgerEntry, ...],
+    now: datetime,
 ) -> Change:
     invoice_id = regenerated_id(statement.invoice_id)
-    reversals = tuple(_reversals(account, facts, statement, invoice_id))
     reopened = applied(account, Change(entries=reversals))
     change = finalized(reopened, replace(statement, invoice_id=invoice_id), usage, now)
     return replace(change, entries=(*reversals, *change.entries))
 
 
 def _reversals(
-    account: Account, facts: Facts, statement: Statement, cause: UUID
+    account: Account, facts: Facts, statement: Statement, invoice: Invoice
 ) -> Iterator[LedgerEntry]:
-    """Take back the expirations of the segments that the statement can draw on."""
-    period = statement.period
+    """Take back the expirations of the segments that the void invoice's statement can draw on."""
+    cause = regenerated_id(invoice.id)
     for grant in account.grants:
         if not reaches(grant, statement.contract):
             continue
         for segment in grant.segments:
-            if segment.starting_at < period.end and period.start < segment.ending_before:
+            if facts.draws_on(invoice, segment):
                 for expired in _standing(facts.entries.get(segment.id, ())):
                     yield expiration_reversal(expired, cause=cause, at=expired.timestamp)
 

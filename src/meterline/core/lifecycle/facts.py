@@ -13,6 +13,7 @@ from meterline.core.contract import Contract
 from meterline.core.decimals import EXACT, ZERO
 from meterline.core.invoice import Invoice, InvoiceStatus, InvoiceType, LineType
 from meterline.core.ledger.entry import EntryType, LedgerEntry
+from meterline.core.ledger.grant import GrantSegment
 from meterline.core.lifecycle.account import Account
 
 STARTS = (EntryType.SEGMENT_START, EntryType.INITIAL_BALANCE)
@@ -76,6 +77,18 @@ class Facts:
     def count(self, segment_id: UUID, *types: EntryType) -> int:
         """How many entries of these types a segment has."""
         return sum(1 for entry in self.entries.get(segment_id, ()) if entry.type in types)
+
+    def draws_on(self, invoice: Invoice, segment: GrantSegment) -> bool:
+        """Whether a usage invoice is of a time in which the segment can be spent, or drew on it otherwise.
+
+        A subscription paid in advance draws on what is live when its cycle starts, after the invoice's period.
+        """
+        if (
+            invoice.start_timestamp < segment.ending_before
+            and segment.starting_at < invoice.end_timestamp
+        ):
+            return True
+        return any(entry.invoice_id == invoice.id for entry in self.entries.get(segment.id, ()))
 
     def is_pending(self, invoice: Invoice) -> bool:
         """Whether an invoice is void and nothing stands in for it yet."""

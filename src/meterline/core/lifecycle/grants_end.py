@@ -177,11 +177,7 @@ def _is_held(account: Account, facts: Facts, grant: Grant, segment: GrantSegment
         if not facts.is_pending(invoice):
             continue
         if invoice.type is InvoiceType.USAGE:
-            if (
-                invoice.contract_id in contracts
-                and invoice.start_timestamp < segment.ending_before
-                and segment.starting_at < invoice.end_timestamp
-            ):
+            if invoice.contract_id in contracts and facts.draws_on(invoice, segment):
                 return True
         elif is_trueup(invoice) and any(line.grant_id == grant.id for line in invoice.line_items):
             return True

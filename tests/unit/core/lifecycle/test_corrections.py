@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from tests.unit.core.builders import uid, utc
+from tests.unit.core.lifecycle.test_dates import with_seats
 from tests.unit.core.lifecycle.world import (
     APRIL,
     FEBRUARY,
@@ -144,3 +145,24 @@ def test_a_correction_that_leaves_a_further_shortfall_is_trued_up_further() -> N
     books.regenerate(FIRST)
     assert [row[3] for row in books.totals() if row[0] == "SCHEDULED"] == ["40", "10"]
     assert entry_sum(books, uid(401)) == 0
+
+
+def test_a_grant_spent_in_advance_is_held_and_given_back_too() -> None:
+    """January's invoice charges February's seats, which February's credit pays."""
+    books = with_seats()
+    books.change(grants=(granted(1, 700, FEBRUARY, MARCH),))
+    books.move(utc(2027, 3, 2))
+    drawn = [
+        ("SEGMENT_START", "700", "02-01"),
+        ("AUTOMATED_INVOICE_DEDUCTION", "-500", "02-01"),
+    ]
+    assert books.ledger(1) == [*drawn, ("EXPIRATION", "-200", "03-01")]
+    books.void(FIRST)
+    assert entry_sum(books, uid(401)) == 500
+    books.regenerate(FIRST)
+    assert books.ledger(1)[3:] == [
+        ("CREDITED", "500", "02-01"),
+        ("EXPIRATION", "200", "03-01"),
+        ("AUTOMATED_INVOICE_DEDUCTION", "-500", "02-01"),
+        ("EXPIRATION", "-200", "03-01"),
+    ]
