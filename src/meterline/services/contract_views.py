@@ -149,10 +149,11 @@ async def _views(
     for row in rows:
         now = _state(row, held[row["contract_id"]])
         before = first.get(row["contract_id"])
-        initial = now if before is None else _restored(row, before, now.grants, row["created_at"])
+        made = row["created_at"]
+        initial = _until(now, made) if before is None else _restored(row, before, now.grants, made)
         state = now
         if as_of is not None:
-            at = max(as_of, row["created_at"])
+            at = max(as_of, made)
             later = await contract_edits.state_at(connection, row["contract_id"], at)
             state = _until(now, at) if later is None else _restored(row, later, now.grants, at)
         states[row["contract_id"]] = (state, initial)

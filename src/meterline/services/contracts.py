@@ -12,10 +12,7 @@ from meterline.core.contract import Contract, Transition, UsageFilter, contract_
 from meterline.core.contract.override import Prioritization
 from meterline.core.errors import Invalid, require
 from meterline.core.invoice import InvoiceStatus
-from meterline.core.ledger.balances import balance
-from meterline.core.ledger.entry import EntryType, LedgerEntry
-from meterline.core.ledger.grant import Grant, GrantSegment
-from meterline.core.ledger.posting import expiration
+from meterline.core.ledger.grant import Grant
 from meterline.core.lifecycle import Account, Change, applied, edit_issues, void
 from meterline.core.period import Frequency, StatementDay, StatementSchedule, is_hour
 from meterline.services import books, customers
@@ -177,34 +174,11 @@ def _closing(
             changes.append(void(account, invoice.id, now))
             account = applied(account, changes[-1])
     grants = [
-        grant
+        replace(grant, archived_at=now)
         for grant in account.grants
         if grant.contract_id == contract_id and grant.archived_at is None
     ]
-    expired = [
-        entry
-        for grant in grants
-        for segment in grant.segments
-        if (entry := _expiration(account, grant, segment, now)) is not None
-    ]
-    changes.append(Change(entries=tuple(expired)))
-    return changes, [replace(grant, archived_at=now) for grant in grants]
-
-
-def _expiration(
-    account: Account, grant: Grant, segment: GrantSegment, now: datetime
-) -> LedgerEntry | None:
-    """The entry that takes what is left of a segment, None if nothing is."""
-    own = [
-        entry
-        for entry in account.entries
-        if entry.grant_id == grant.id and entry.segment_id == segment.id
-    ]
-    left = balance(own, at=now, segment_id=segment.id)
-    if left <= 0:
-        return None
-    earlier = sum(entry.type is EntryType.EXPIRATION for entry in own)
-    return expiration(grant, segment, left, at=now, earlier=earlier)
+    return changes, grants
 
 
 async def _claim(connection: Connection, contract_id: UUID, new: NewContract) -> None:

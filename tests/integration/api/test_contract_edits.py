@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from datetime import datetime, timedelta
+from typing import Any
 
+import httpx
 import metronome
 import pytest
 from metronome import Metronome
@@ -409,6 +412,78 @@ def test_a_contract_as_of_a_date(shop: Shop) -> None:
                 as_of_date=START,
                 **asked,  # type: ignore[arg-type]
             )
+
+
+def test_every_past_state_can_be_shown_again(shop: Shop, http: httpx.Client) -> None:
+    customer = shop.customer()
+    parts = every_part(shop)
+    contract = shop.contract(customer, multiplier_override_prioritization="EXPLICIT", **parts)
+    ids = {"customer_id": customer, "contract_id": contract}
+
+    def state(**asked: object) -> dict[str, Any]:
+        reply = http.post("/v2/contracts/get", json={**ids, **asked})
+        assert reply.status_code == 200, reply.text
+        return dict(reply.json()["data"])
+
+    first = state()
+    commit, credit = first["commits"][0], first["credits"][0]
+    seats = first["subscriptions"][0]["id"]
+    edits: list[dict[str, Any]] = [
+        {"update_contract_name": "named", "update_net_payment_terms_days": 3},
+        {f"add_{name}": given for name, given in parts.items() if name != "professional_services"},
+        {"remove_overrides": [{"id": one["id"]} for one in first["overrides"]]},
+        {
+            "update_commits": [
+                {"commit_id": commit["id"], "name": "n", "applicable_product_ids": None}
+            ]
+        },
+        {"archive_credits": [{"id": credit["id"]}]},
+        {
+            "update_subscriptions": [
+                {"subscription_id": seats, "ending_before": "2026-12-15T00:00:00Z"}
+            ]
+        },
+        {"update_contract_end_date": "2026-12-31T00:00:00Z", "update_contract_name": None},
+    ]
+    seen = []
+    for edit in edits:
+        body = json.loads(json.dumps({**ids, **edit}, default=datetime.isoformat))
+        reply = http.post("/v2/contracts/edit", json=body)
+        assert reply.status_code == 200, reply.text
+        seen.append((reply.json()["data"]["edit"]["timestamp"], state()))
+    assert state(as_of_date=first["created_at"]) == first
+    for at, after in seen:
+        assert state(as_of_date=at) == after
+    assert len({json.dumps(after, sort_keys=True) for _, after in seen}) == len(edits)
+    history = http.post("/v2/contracts/getEditHistory", json=ids).json()["data"]
+    assert [one["timestamp"] for one in history] == [at for at, _ in seen]
+
+
+def test_of_two_with_one_key_one_is_made(service: Service, shop: Shop, unique: Unique) -> None:
+    customer, key = shop.customer(), unique("key")
+    contract = shop.contract(customer)
+    outcomes: list[str] = []
+
+    def edit() -> None:
+        with service.sdk() as sdk:
+            try:
+                sdk.v2.contracts.edit(
+                    customer_id=customer,
+                    contract_id=contract,
+                    uniqueness_key=key,
+                    add_credits=[shop.credit(1)],  # type: ignore[list-item]
+                )
+                outcomes.append("made")
+            except metronome.ConflictError:
+                outcomes.append("refused")
+
+    threads = [threading.Thread(target=edit) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(outcomes) == ["made", "refused", "refused", "refused"]
+    assert len(shown(shop, customer, contract).credits or []) == 1
 
 
 BAD_EDITS = [
