@@ -15,10 +15,13 @@ import typer
 
 from meterline import display
 from meterline.cli import tables
+from meterline.cli.catalogue import reading
 from meterline.cli.catalogue import source as files
+from meterline.cli.catalogue.comparison import differences
 from meterline.cli.catalogue.contract_bodies import TermWriter
+from meterline.cli.catalogue.differences import Action
+from meterline.cli.catalogue.platform import read as read_platform
 from meterline.cli.catalogue.prices import Part
-from meterline.cli.catalogue.reading import converted
 from meterline.cli.catalogue.requests import references, resolved
 from meterline.cli.catalogue.terms import Contract, Override
 from meterline.cli.client import (
@@ -84,6 +87,9 @@ def simulate(
     contract_edit: Annotated[
         Path | None, typer.Option("--contract-edit", help="YAML or TOML file of overrides to try.")
     ] = None,
+    catalogue: Annotated[
+        Path | None, typer.Option("--catalogue", help="Catalogue file whose new prices to try.")
+    ] = None,
     customer: Annotated[
         list[str] | None,
         typer.Option("--customer", help="Id, ingest alias or name; repeatable. Default: all."),
@@ -98,14 +104,16 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Show what other prices or overrides would have made of a past month. Writes nothing."""
-    if rate_card is None and contract_edit is None:
-        raise CommandError("say what to try: --rate-card, --contract-edit, or both")
+    if rate_card is None and contract_edit is None and catalogue is None:
+        raise CommandError("say what to try: --rate-card, --contract-edit or --catalogue")
     with connect(url, token, data_dir) as client:
         body: Row = {"month": month}
         if rate_card is not None:
             body["rate_card_id"] = _rate_card_id(client, rate_card)
         if contract_edit is not None:
             body["overrides"] = read_overrides(client, contract_edit)
+        if catalogue is not None:
+            body["rates"] = read_rates(client, catalogue)
         if prices_at is not None:
             body["prices_at"] = prices_at
         names = [one for one in customer or () if one != EVERYBODY]
@@ -131,7 +139,7 @@ def outcomes(client: PlatformClient, body: Row) -> Iterator[Row]:
 def read_overrides(client: PlatformClient, path: Path) -> list[Row]:
     """Return a file's overrides as the API takes them. Raises CommandError that names file and line."""
     source = files.read(path)
-    edit = converted(source, ContractEdit)
+    edit = reading.converted(source, ContractEdit)
     # The start is of no matter: the platform tries an override on the whole month.
     contract = Contract(name="simulation", starting_at="2000-01-01", overrides=edit.overrides)
     bodies = TermWriter(source, edit.currency).overrides(contract, ())
@@ -143,6 +151,34 @@ def read_overrides(client: PlatformClient, path: Path) -> list[Row]:
             raise source.fault(ref.place, f"there is no {ref.kind} {ref.name!r}")
     found: list[Row] = resolved(bodies, ids)
     return found
+
+
+def read_rates(client: PlatformClient, path: Path) -> list[Row]:
+    """Return the prices of a catalogue file that `apply` would add to cards in use, as the API takes them.
+
+    Raises CommandError that names file and line, and where there are none.
+    """
+    source, wanted = reading.read(path)
+    found = read_platform(client, wanted)
+    rates = []
+    for one in differences(source, wanted, found):
+        if one.kind != "rate":
+            continue
+        if one.action is Action.IMPOSSIBLE:
+            raise source.fault(one.place, f"rate {one.name}: {'; '.join(one.details)}")
+        for request in one.requests:
+            try:
+                row = resolved({**request.body, **(request.item or {})}, found.ids)
+            except KeyError as missing:
+                reason = f"rate {one.name}: {' '.join(missing.args[0])} is not on the platform yet"
+                raise source.fault(one.place, reason) from None
+            # When a price is to start is of no matter: it is tried on the whole month.
+            rates.append(
+                {k: v for k, v in row.items() if k not in ("starting_at", "ending_before")}
+            )
+    if not rates:
+        raise CommandError(f"{path}: the platform has all of its prices: nothing to try")
+    return rates
 
 
 def summed(rows: Iterable[Row]) -> dict[str, Sum]:

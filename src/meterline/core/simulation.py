@@ -10,7 +10,7 @@ Pure. Source: docs/decisions/0015-catalogue-files-and-simulation.md.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -39,7 +39,10 @@ _INSTANT = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What is to be tried: other prices for every contract, overrides on top of a contract's own, or both."""
+    """What is to be tried: another card for every contract, overrides on top of a contract's own, or both.
+
+    Other prices of the cards that contracts have need no proposal of their own: `proposed` takes the price lists.
+    """
 
     price_list: PriceList | None = None
     overrides: tuple[Override, ...] = ()
@@ -80,8 +83,7 @@ def prices_at(price_list: PriceList, instant: datetime) -> PriceList:
     """Return the prices in force at `instant` as if they had always held: a new card's begin too late to be tried."""
     alike: dict[tuple[object, ...], list[Rate]] = defaultdict(list)
     for rate in price_list.rates:
-        values = tuple(sorted(rate.pricing_group_values.items()))
-        alike[rate.product_id, values, rate.billing_frequency].append(rate)
+        alike[rate_key(rate)].append(rate)
     current = (rate_at(rates, instant) for rates in alike.values())
     return replace(
         price_list,
@@ -91,6 +93,21 @@ def prices_at(price_list: PriceList, instant: datetime) -> PriceList:
             if rate is not None
         ),
     )
+
+
+def repriced(price_list: PriceList, rates: Sequence[Rate]) -> PriceList:
+    """Return a price list in which `rates` hold for all time, instead of those for the same; of two the last."""
+    fresh = {
+        rate_key(rate): replace(rate, starting_at=SINCE_EVER, ending_before=None) for rate in rates
+    }
+    kept = (rate for rate in price_list.rates if rate_key(rate) not in fresh)
+    return replace(price_list, rates=(*kept, *fresh.values()))
+
+
+def rate_key(rate: Rate) -> tuple[object, ...]:
+    """Return what a rate is the price of: rates of one key follow each other in time."""
+    values = tuple(sorted(rate.pricing_group_values.items()))
+    return (rate.product_id, values, rate.billing_frequency)
 
 
 def as_of(month: Period, now: datetime) -> datetime:
@@ -123,7 +140,8 @@ def _undone(entry: LedgerEntry, gone: Collection[UUID], month: Period) -> bool:
 def proposed(
     account: Account, proposal: Proposal, price_lists: Mapping[UUID, PriceList]
 ) -> Account:
-    """Return the account under the proposal. `price_lists`: of its cards, with what new overrides name.
+    """Return the account under the proposal. `price_lists`: of its cards, with what new overrides name, and repriced
+    where single prices are tried.
 
     Proposed overrides come after a contract's own, and hold as long as the contract.
     """

@@ -87,7 +87,7 @@ async def add(workspace: Workspace, rate_card_id: UUID, new: Sequence[NewRate]) 
         # The card's lock keeps a product's unit fixed against another writer's first rate.
         if await store.lock(connection, rate_card_id) is None:
             raise NotFound("rate card", rate_card_id)
-        rates = await _checked(connection, rate_card_id, new)
+        rates = await checked(connection, rate_card_id, new)
         await store.insert_rates(connection, rate_card_id, rates, workspace.now)
         await touches.customers_of_rate_card(connection, rate_card_id)
     return rates
@@ -176,9 +176,8 @@ def _rows_of(
     return rows
 
 
-async def _checked(
-    connection: Connection, rate_card_id: UUID, new: Sequence[NewRate]
-) -> list[Rate]:
+async def checked(connection: Connection, rate_card_id: UUID, new: Sequence[NewRate]) -> list[Rate]:
+    """Return new rates of a card that exists as values. Raises Invalid (`rates[2].price` for the third)."""
     card = (await rate_cards.load(connection, [rate_card_id]))[rate_card_id]
     sold = await products.load(connection, (one.product_id for one in new))
     wanted = {one.credit_type_id or card.fiat_credit_type.id for one in new}

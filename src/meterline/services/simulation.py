@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -28,6 +28,7 @@ from meterline.core.simulation import (
     prices_at,
     proposed,
     reopened,
+    repriced,
     usage_invoices,
 )
 from meterline.core.usage import UsageBook
@@ -35,6 +36,7 @@ from meterline.services.accounts import load, usage_of
 from meterline.services.catalogue import load_price_lists, overridden_products
 from meterline.services.errors import NotFound
 from meterline.services.paging import Page, PageRequest, age_key
+from meterline.services.rates import NewRate, checked
 from meterline.services.workspace import Workspace
 from meterline.store import customers as customer_store
 from meterline.store.database import Connection, Row
@@ -45,6 +47,7 @@ class Trial:
     """What is asked: which month, which customers (None: all), and what is proposed.
 
     `rate_card_id`: prices every contract would have instead of its card's, as they are in force at `prices_at`.
+    `rates`: new prices by card, for all who have the card.
     """
 
     month: Period
@@ -52,6 +55,7 @@ class Trial:
     rate_card_id: UUID | None
     prices_at: datetime
     overrides: tuple[Override, ...] = ()
+    rates: Mapping[UUID, Sequence[NewRate]] = field(default_factory=dict)
 
 
 class CustomerOutcome(NamedTuple):
@@ -69,8 +73,10 @@ async def page(
     Raises Invalid where nothing is proposed, the month has not begun, or an override makes no sense; NotFound for a
     customer or card that there is none of.
     """
-    if trial.rate_card_id is None and not trial.overrides:
-        raise Invalid("rate_card_id", "or overrides must be given: there is nothing to try")
+    if trial.rate_card_id is None and not trial.overrides and not trial.rates:
+        raise Invalid(
+            "rate_card_id", "or overrides or rates must be given: there is nothing to try"
+        )
     if trial.month.start > workspace.now:
         raise Invalid("month", "has not begun")
     async with workspace.snapshot() as connection:
@@ -127,13 +133,20 @@ async def _proposal(
         card_id = trial.rate_card_id or contract.rate_card_id
         if card_id is not None:
             wanted.setdefault(card_id, set(named)).update(overridden_products(contract))
-    if trial.rate_card_id is not None:  # it must exist, whoever is asked about
+    # These must exist, whoever is asked about.
+    if trial.rate_card_id is not None:
         wanted.setdefault(trial.rate_card_id, set(named))
+    for card_id, rates in trial.rates.items():
+        wanted.setdefault(card_id, set(named)).update(one.product_id for one in rates)
     found = await load_price_lists(connection, wanted)
     price_list = None
     if trial.rate_card_id is not None:
         price_list = prices_at(found[trial.rate_card_id], trial.prices_at)
-        found = {trial.rate_card_id: price_list}
+        found[trial.rate_card_id] = price_list
+    for card_id, rates in trial.rates.items():
+        found[card_id] = repriced(found[card_id], await checked(connection, card_id, rates))
+    if trial.rate_card_id is not None:
+        price_list = found[trial.rate_card_id]
     for contract in contracts:
         tried = found.get(trial.rate_card_id or contract.rate_card_id or contract.id)
         if tried is not None:

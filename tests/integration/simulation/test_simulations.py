@@ -202,6 +202,31 @@ def test_overrides_are_tried_on_the_whole_month(shop: Shop) -> None:
     assert both["Small Co"] == (200, 200)
 
 
+def test_single_prices_of_the_card_in_use(shop: Shop) -> None:
+    (old,) = [
+        row["id"]
+        for row in shop.client.pages("POST", "/v1/contract-pricing/rate-cards/list", body={})
+        if row["name"] == "Old"
+    ]
+    (product,) = [
+        row["id"]
+        for row in shop.client.pages("POST", "/v1/contract-pricing/products/list", body={})
+        if row["current"]["name"] == "Tokens"
+    ]
+    dear = {
+        "rate_card_id": old,
+        "product_id": product,
+        "pricing_group_values": {"model": "small"},
+        "rate_type": "FLAT",
+        "price": 0.3,
+    }
+    tried = totals(shop.simulate(rate_card_id=None, rates=[dear]))
+    assert [tried[name][1] for name in EXPECTED] == [300, 1250, 150, 0]
+    wrong = shop.refused(rate_card_id=None, rates=[dear, dear | {"price": -1}])
+    assert (wrong.status, "rates[1].price" in wrong.reason) == (400, True)
+    assert shop.refused(rate_card_id=None, rates=[dear | {"rate_card_id": product}]).status == 404
+
+
 def test_prices_of_another_time(shop: Shop) -> None:
     before = totals(shop.simulate(prices_at="2026-10-31T11:00:00Z"))  # the card had none
     assert before["Small Co"] == (200, 0)
@@ -290,6 +315,20 @@ def test_the_command_shows_the_largest_movers_first(shop: Shop) -> None:
     assert (everybody["old_total"], everybody["new_total"]) == (1450, 1450)
     one = json.loads(shop.run("--rate-card", "New", "--customer", "small", "--json"))
     assert totals(one["customers"]) == {"Small Co": (200, 100)}
+
+
+def test_the_command_tries_the_new_prices_of_a_file(shop: Shop, tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.yaml"
+    path.write_text(CATALOGUE.replace("usd: 2, per: 1000}", "usd: 3, per: 1000}"))
+    document = json.loads(shop.run("--catalogue", str(path), "--json"), parse_float=Decimal)
+    tried = totals(document["customers"])
+    assert [tried[name][1] for name in EXPECTED] == [300, 1250, 150, 0]
+    path.write_text(CATALOGUE)
+    assert "nothing to try" in shop.run("--catalogue", str(path), code=EXIT_REFUSED)
+    path.write_text(
+        CATALOGUE.replace("product: Tokens, group: {model: small}, usd: 2", "product: Gone, usd: 2")
+    )
+    assert "there is no product 'Gone'" in shop.run("--catalogue", str(path), code=EXIT_REFUSED)
 
 
 def test_the_command_tries_overrides_of_a_file(shop: Shop, tmp_path: Path) -> None:

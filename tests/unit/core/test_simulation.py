@@ -37,6 +37,7 @@ from meterline.core.simulation import (
     prices_at,
     proposed,
     reopened,
+    repriced,
     usage_invoices,
 )
 
@@ -131,6 +132,24 @@ def test_another_cards_prices_are_tried_as_they_are_now() -> None:
     found = simulated(lived(), Proposal(prices_at(fresh, APRIL)))
     assert totals(found) == [("300", "700", "400")]  # 100 x 3 + 200 x 2
     assert prices_at(fresh, utc(2025, 1, 1)).rates == ()
+
+
+def test_single_prices_are_tried_instead_of_those_for_the_same() -> None:
+    books = Books.of(
+        [agreed()],
+        prices=price_list(rate(flat("1")), rate(flat("4"), starting_at=utc(2027, 1, 20))),
+    )
+    books.use(utc(2027, 1, 15), 300)
+    books.use(utc(2027, 1, 25), 100)
+    books.move(APRIL)
+    (before,) = books.account.price_lists.values()
+    fresh = repriced(before, [rate(flat("8")), rate(flat("2"), starting_at=YEAR_END)])
+    old = reopened(books.account, MONTH)
+    new = proposed(old, Proposal(), {before.card.id: fresh})
+    found = outcomes(CUSTOMER, drawn(books, old, MONTH), drawn(books, new, MONTH))
+    assert totals(found) == [("700", "800", "100")]
+    other = rate(flat("5"), values={"model": "x"})
+    assert repriced(before, [other]).rates[:2] == tuple(before.rates)
 
 
 def test_prices_of_each_group_and_frequency_are_their_own() -> None:

@@ -43,6 +43,7 @@ __all__ = [
     "SelectorBody",
     "TermsBody",
     "commit_rate_reply",
+    "new_rate",
     "rate_reply",
     "rate_terms",
     "routes",
@@ -127,7 +128,7 @@ class RateRowsReply(Reply):
 @post(f"{PATH}/addRate")
 async def add_rate(workspace: Workspace, data: AddRate) -> AddRateReply:
     """Price a product from an hour on."""
-    (rate,) = await rates.add(workspace, data.rate_card_id, [_new_rate("", data)])
+    (rate,) = await rates.add(workspace, data.rate_card_id, [new_rate("", data)])
     shown = AddedRate(
         **terms_fields(rate.terms),
         credit_type=credit_type_ref(rate.credit_type),
@@ -140,7 +141,7 @@ async def add_rate(workspace: Workspace, data: AddRate) -> AddRateReply:
 @post(f"{PATH}/addRates")
 async def add_rates(workspace: Workspace, data: AddRates) -> IdReply:
     """Add many rates, all or none."""
-    new = [_new_rate(f"rates[{index}].", one) for index, one in enumerate(data.rates)]
+    new = [new_rate(f"rates[{index}].", one) for index, one in enumerate(data.rates)]
     await rates.add(workspace, data.rate_card_id, new)
     return id_reply(data.rate_card_id)
 
@@ -225,7 +226,8 @@ def _row(row: rates.RateRow) -> RateRowReply:
     )
 
 
-def _new_rate(place: str, data: RateBody) -> rates.NewRate:
+def new_rate(place: str, data: RateBody) -> rates.NewRate:
+    """A rate as asked for. Raises Invalid."""
     commit, frequency = data.commit_rate, data.billing_frequency
     return rates.NewRate(
         product_id=data.product_id,

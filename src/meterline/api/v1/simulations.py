@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -19,11 +20,13 @@ from meterline.api.requests import (
     page_request,
 )
 from meterline.api.v1.rate_cards import CreditTypeRef, credit_type_ref
+from meterline.api.v1.rates import RateBody, new_rate
 from meterline.api.wire import post
 from meterline.core.errors import Invalid
 from meterline.core.period import Period
 from meterline.core.simulation import SINCE_EVER
 from meterline.services import simulation
+from meterline.services.rates import RATES_MAX, NewRate
 from meterline.services.simulation import CustomerOutcome, Trial
 from meterline.services.workspace import Workspace
 
@@ -37,12 +40,21 @@ class TriedOverrideBody(OverrideBody, kw_only=True):
     starting_at: Instant = SINCE_EVER
 
 
+class TriedRateBody(RateBody, kw_only=True):
+    """A rate as addRates takes it, of a card; it is tried on the whole month, whenever it is to start."""
+
+    rate_card_id: UUID
+    starting_at: Instant = SINCE_EVER
+    entitled: bool = True
+
+
 class Simulate(Body):
     month: str
     customer_ids: list[UUID] | None = None
     rate_card_id: UUID | None = None
     prices_at: Instant | None = None
     overrides: list[TriedOverrideBody] | None = None
+    rates: list[TriedRateBody] | None = None
 
 
 class ProductOutcomeReply(Reply):
@@ -85,12 +97,22 @@ async def simulate(
             override_of(f"overrides[{position}].", one, making).value
             for position, one in enumerate(data.overrides or ())
         ),
+        rates=_rates(data.rates or ()),
     )
     # A cursor stands for customers alone, so that its place does not hang on what is tried on them.
     request = page_request("simulations", next_page, limit, data.month, data.customer_ids)
     page = await simulation.page(workspace, trial, request)
     rows = [_outcome(one) for of_customer in page.rows for one in of_customer]
     return OutcomesReply(data=rows, next_page=page.next_page)
+
+
+def _rates(given: Sequence[TriedRateBody]) -> dict[UUID, list[NewRate]]:
+    if len(given) > RATES_MAX:
+        raise Invalid("rates", f"must hold at most {RATES_MAX} rates")
+    found: dict[UUID, list[NewRate]] = {}
+    for position, one in enumerate(given):
+        found.setdefault(one.rate_card_id, []).append(new_rate(f"rates[{position}].", one))
+    return found
 
 
 def _month(text: str) -> Period:
