@@ -2,13 +2,14 @@
 
 import sys
 
-from bench import invoices, pipeline, rating, spend
+from bench import invoices, pipeline, rating, running_invoice, spend
 
 BENCHMARKS = {
     "pipeline": pipeline.main,
     "spend": spend.main,
     "rating": rating.main,
     "invoices": invoices.main,
+    "running_invoice": running_invoice.main,
 }
 
 if __name__ == "__main__":

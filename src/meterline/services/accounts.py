@@ -1,29 +1,24 @@
-"""Loading the accounts of customers, and the usage of their statements: many customers in a fixed number of queries."""
+"""Loading the accounts of customers: many in a fixed number of queries."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from meterline.core.contract import Contract, UsageFilter
 from meterline.core.contract.override import Override, Prioritization
 from meterline.core.ledger.grant import Grant
-from meterline.core.lifecycle import Account, Statement
-from meterline.core.metric import BillableMetric
+from meterline.core.lifecycle import Account
 from meterline.core.period import Period
 from meterline.core.rating import PriceList, RatePlan, rate_plan
-from meterline.core.usage import UsageBook
 from meterline.services import products
 from meterline.services.catalogue import (
     load_contracts,
-    load_customer_keys,
     load_price_lists,
     overridden_products,
 )
-from meterline.services.usage import period_parts
-from meterline.services.windows import Cuts
 from meterline.store import environments, grants, invoices, ledger
 from meterline.store.database import Connection
 
@@ -91,46 +86,6 @@ async def load(
         )
         for customer_id in ids
     }
-
-
-async def usage_of(
-    connection: Connection,
-    environment_id: int,
-    accounts: Mapping[UUID, Account],
-    statements: Iterable[Statement],
-) -> dict[UUID, UsageBook]:
-    """Return the usage of each statement, by invoice id, cut as its plan says.
-
-    Statements that are cut alike are read together, whosever they are.
-    """
-    alike: dict[tuple[tuple[UUID, Cuts], ...], list[Statement]] = defaultdict(list)
-    for statement in statements:
-        alike[tuple(sorted(statement.plan.cuts.items()))].append(statement)
-    owners = {one.contract.customer_id for several in alike.values() for one in several}
-    keys = await load_customer_keys(connection, owners)
-    books: dict[UUID, UsageBook] = {}
-    for cuts, several in alike.items():
-        measured = _metrics(accounts, several, {metric_id for metric_id, _ in cuts})
-        own_keys = {
-            one.contract.customer_id: keys.get(one.contract.customer_id, []) for one in several
-        }
-        read = await period_parts(connection, environment_id, own_keys, measured, dict(cuts))
-        for one in several:
-            books[one.invoice_id] = read[one.contract.customer_id]
-    return books
-
-
-def _metrics(
-    accounts: Mapping[UUID, Account], statements: Iterable[Statement], wanted: Collection[UUID]
-) -> list[BillableMetric]:
-    found: dict[UUID, BillableMetric] = {}
-    for statement in statements:
-        contract = statement.contract
-        assert contract.rate_card_id is not None  # a statement has prices
-        price_list = accounts[contract.customer_id].price_lists[contract.rate_card_id]
-        if len(found) < len(wanted):
-            found |= {one.id: one for one in price_list.metrics if one.id in wanted}
-    return list(found.values())
 
 
 def _cards_of(contracts: Iterable[Contract]) -> dict[UUID, set[UUID]]:

@@ -28,7 +28,8 @@ from meterline.core.lifecycle import (
     perform,
 )
 from meterline.core.usage import UsageBook
-from meterline.services.accounts import load, usage_of
+from meterline.services.accounts import load
+from meterline.services.statement_usage import usage_of
 from meterline.services.workspace import Workspace
 from meterline.store import books_due, grants, invoices, ledger
 from meterline.store.database import Connection

@@ -22,8 +22,8 @@ from meterline.core.lifecycle import Account, Statement, open_statements, statem
 from meterline.core.period import Period
 from meterline.core.usage import UsageBook
 from meterline.services import books, customers, invoices
-from meterline.services.accounts import usage_of
 from meterline.services.paging import Key, Page, PageRequest
+from meterline.services.statement_usage import usage_of
 from meterline.services.windows import Windows, WindowSize
 from meterline.services.workspace import Workspace
 from meterline.store.database import Connection

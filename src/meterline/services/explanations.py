@@ -10,8 +10,8 @@ from meterline.core.invoice.explanation import Books, Explanation, explain
 from meterline.core.ledger.entry import LedgerEntry
 from meterline.core.lifecycle import Account, statement_of
 from meterline.services import books, customers, invoices
-from meterline.services.accounts import usage_of
 from meterline.services.errors import NotFound
+from meterline.services.statement_usage import usage_of
 from meterline.services.workspace import Workspace
 from meterline.store.database import Connection
 

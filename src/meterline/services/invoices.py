@@ -14,9 +14,9 @@ from uuid import UUID
 from meterline.core.invoice import Invoice, InvoiceStatus
 from meterline.core.lifecycle import Account, Change, regenerate, statement_of, void
 from meterline.services import books, customers
-from meterline.services.accounts import usage_of
 from meterline.services.errors import NotFound
 from meterline.services.paging import Key, Page, PageRequest
+from meterline.services.statement_usage import usage_of
 from meterline.services.workspace import Workspace
 from meterline.store import contracts as contract_store
 from meterline.store import invoices as store

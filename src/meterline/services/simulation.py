@@ -32,11 +32,12 @@ from meterline.core.simulation import (
     usage_invoices,
 )
 from meterline.core.usage import UsageBook
-from meterline.services.accounts import load, usage_of
+from meterline.services.accounts import load
 from meterline.services.catalogue import load_price_lists, overridden_products
 from meterline.services.errors import NotFound
 from meterline.services.paging import Page, PageRequest, age_key
 from meterline.services.rates import NewRate, checked
+from meterline.services.statement_usage import usage_of
 from meterline.services.workspace import Workspace
 from meterline.store import customers as customer_store
 from meterline.store.database import Connection, Row
