@@ -52,16 +52,13 @@ def breakdown(
     tiles = _tiles(terms.plan.period, windows)
     shares = _Shares(tiles)
     rests = _rests(invoice.line_items)
-    uses: dict[_Place, list[_Use]] = defaultdict(list)
-    for use in _uses(terms, usage):
-        uses[_place(use.subject)].append(use)
-    for place, of_place in uses.items():
-        _hand_out(of_place, rests.get(place, []), shares, invoice.id)
+    for place, uses in _by_place(_uses(terms, usage)).items():
+        _hand_out(uses, rests.get(place, []), shares, invoice.id)
     for line in invoice.line_items:
         if not _is_shared(line):
             shares.add_whole(line)
-    for use in _conversions(terms.plan, shares):
-        _hand_out([use], rests.get(_place(use.subject), []), shares, invoice.id)
+    for place, uses in _by_place(_conversions(terms.plan, shares)).items():
+        _hand_out(uses, rests.get(place, []), shares, invoice.id)
     wanted = set(windows)
     order = {line.id: place for place, line in enumerate(invoice.line_items)}
     return [
@@ -98,6 +95,13 @@ def _uses(terms: UsageTerms, usage: UsageBook) -> Iterator[_Use]:
         for charge in composite_charges(terms.composites, spend_of(moved, terms)):
             for piece in charge.pieces:
                 yield _Use(composite_subject(charge), charge.period, piece)
+
+
+def _by_place(uses: Iterable[_Use]) -> dict[_Place, list[_Use]]:
+    found: dict[_Place, list[_Use]] = defaultdict(list)
+    for use in uses:
+        found[_place(use.subject)].append(use)
+    return found
 
 
 class _Shares:
@@ -269,9 +273,9 @@ def _conversions(plan: RatePlan, shares: _Shares) -> Iterator[_Use]:
         held = list(lines.values())
         for unit in dict.fromkeys(line.credit_type for line in held):
             price = plan.conversions.get(unit.id)
-            if price is not None:
-                owed = due(held, unit)
-                off, on = conversion_subjects(plan, unit)
+            owed = due(held, unit)
+            if price is not None and owed:
+                off, on = conversion_subjects(plan.fiat_credit_type, unit)
                 taken = owed.copy_negate()
                 yield _Use(off, tile, Piece(taken, ONE, taken))
                 yield _Use(on, tile, Piece(owed, price, EXACT.multiply(owed, price)))

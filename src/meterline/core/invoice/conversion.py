@@ -7,10 +7,11 @@ cover. Source: docs/decisions/0006-custom-pricing-units.md.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain, pairwise
+from uuid import UUID
 
 from meterline.core.decimals import EXACT, ONE, ZERO, total
 from meterline.core.invoice.document import LineItem, LineType
@@ -34,18 +35,42 @@ def conversion_lines(plan: RatePlan, lines: Sequence[LineItem], drawing: Drawing
             continue
         owed = due(lines, unit)
         if owed:
-            off, on = conversion_subjects(plan, unit)
-            taken = Piece(owed.copy_negate(), ONE, owed.copy_negate())
-            found += lines_of_run(drawing.invoice_id, off, [Settled(None, (), [taken])])
+            _, on = conversion_subjects(plan.fiat_credit_type, unit)
+            found.append(off_line(drawing.invoice_id, plan.fiat_credit_type, unit, owed))
             found += drawing.run_lines(_worth(plan, unit, owed, drawing), on)
     return found
 
 
-def conversion_subjects(plan: RatePlan, unit: CreditType) -> tuple[LineSubject, LineSubject]:
+def undrawn_conversion_lines(
+    invoice_id: UUID,
+    lines: Sequence[LineItem],
+    fiat: CreditType,
+    conversions: Mapping[UUID, Decimal],
+) -> list[LineItem]:
+    """Return the same for an invoice that grants do not pay for."""
+    found = []
+    for unit in dict.fromkeys(line.credit_type for line in lines):
+        price, owed = conversions.get(unit.id), due(lines, unit)
+        if price is not None and owed:
+            _, on = conversion_subjects(fiat, unit)
+            worth = Piece(owed, price, EXACT.multiply(owed, price))
+            found.append(off_line(invoice_id, fiat, unit, owed))
+            found += lines_of_run(invoice_id, on, [Settled(None, (), [worth])])
+    return found
+
+
+def off_line(invoice_id: UUID, fiat: CreditType, unit: CreditType, owed: Decimal) -> LineItem:
+    """Return the line that takes `owed` of `unit` off."""
+    off, _ = conversion_subjects(fiat, unit)
+    taken = Piece(owed.copy_negate(), ONE, owed.copy_negate())
+    return lines_of_run(invoice_id, off, [Settled(None, (), [taken])])[0]
+
+
+def conversion_subjects(fiat: CreditType, unit: CreditType) -> tuple[LineSubject, LineSubject]:
     """Return what the line that takes `unit` off is of, and the one that puts its worth on."""
-    name = f"{unit.name} to {plan.fiat_credit_type.name}"
+    name = f"{unit.name} to {fiat.name}"
     off = LineSubject(f"conversion/{unit.id}/off", LineType.CPU_CONVERSION, name, unit)
-    return off, off._replace(key=f"conversion/{unit.id}/on", credit_type=plan.fiat_credit_type)
+    return off, off._replace(key=f"conversion/{unit.id}/on", credit_type=fiat)
 
 
 def _worth(plan: RatePlan, unit: CreditType, owed: Decimal, drawing: Drawing) -> list[Chargeable]:
@@ -59,7 +84,7 @@ def _worth(plan: RatePlan, unit: CreditType, owed: Decimal, drawing: Drawing) ->
         Chargeable(
             ChargeClass.CONVERSION,
             None,
-            conversion_subjects(plan, unit)[1].name,
+            conversion_subjects(plan.fiat_credit_type, unit)[1].name,
             plan.fiat_credit_type,
             Period(start, end),
             before,

@@ -6,7 +6,7 @@ one. Grants do not pay for what is on it: it is due at its date, before the usag
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 from meterline.core.charges import DatedCharge, SubscriptionCharge
 from meterline.core.charges.dated import DatedKind
 from meterline.core.decimals import ONE, plain
+from meterline.core.invoice.conversion import undrawn_conversion_lines
 from meterline.core.invoice.document import (
     Invoice,
     InvoiceStatus,
@@ -34,7 +35,8 @@ FIXED = "FixedProductListItem"
 class ScheduledTerms:
     """What the invoice of a date is made from. `contract_id` None: an invoice of the customer's own.
 
-    `trueup`: a postpaid commit's shortfall, which has an invoice of its own.
+    `trueup`: a postpaid commit's shortfall, which has an invoice of its own. `conversions`: what a custom unit is
+    worth in `credit_type`.
     """
 
     invoice_id: UUID
@@ -46,6 +48,7 @@ class ScheduledTerms:
     dated: Sequence[DatedCharge] = ()
     subscriptions: Sequence[SubscriptionCharge] = ()
     trueup: tuple[Grant, UUID, Decimal] | None = None
+    conversions: Mapping[UUID, Decimal] = field(default_factory=dict, kw_only=True)
     net_payment_terms_days: int | None = field(default=None, kw_only=True)
 
 
@@ -60,6 +63,7 @@ def scheduled_invoice(terms: ScheduledTerms) -> Invoice:
         )
     if terms.trueup is not None:
         lines.append(_trueup_line(terms, *terms.trueup))
+    lines += undrawn_conversion_lines(terms.invoice_id, lines, terms.credit_type, terms.conversions)
     owed = due(lines, terms.credit_type)
     return Invoice(
         id=terms.invoice_id,

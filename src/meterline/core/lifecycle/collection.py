@@ -87,7 +87,7 @@ def date_invoices(
     def invoice(
         contract: Contract | None, charge: SubscriptionCharge | DatedCharge, added: datetime | None
     ) -> DateInvoice:
-        unit = charge.credit_type
+        unit = _invoiced_in(account, contract, charge.credit_type)
         key = (contract.id if contract else None, charge.due, unit.id)
         issued_at = max(charge.due, added or charge.due)
         group = found.setdefault(key, DateInvoice(contract, charge.due, unit, issued_at))
@@ -204,6 +204,23 @@ def _dated(
         if (grant.contract_id or grant.invoice_contract_id) == contract_id:
             found += commit_purchases(grant, contract, first_due, last_due)
     return found
+
+
+def conversions_of(account: Account, contract: Contract | None) -> dict[UUID, Decimal]:
+    """Return what custom units are worth in the currency of the contract's card."""
+    if contract is None or contract.rate_card_id is None:
+        return {}
+    return {
+        one.custom_credit_type_id: one.fiat_per_custom_credit
+        for one in price_list_of(account, contract).card.credit_type_conversions
+    }
+
+
+def _invoiced_in(account: Account, contract: Contract | None, unit: CreditType) -> CreditType:
+    """The currency of an invoice with charges in `unit`: that of the card, if it can be converted."""
+    if contract is None or unit.id not in conversions_of(account, contract):
+        return unit
+    return price_list_of(account, contract).card.fiat_credit_type
 
 
 def renewal_of(account: Account, contract: Contract) -> datetime | None:

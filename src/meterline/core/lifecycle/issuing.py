@@ -10,7 +10,11 @@ from meterline.core.invoice import Invoice, InvoiceStatus
 from meterline.core.invoice.scheduled_invoice import ScheduledTerms, scheduled_invoice
 from meterline.core.ledger.posting import trueup
 from meterline.core.lifecycle.account import Account, Change
-from meterline.core.lifecycle.collection import DateInvoice, date_invoice_id
+from meterline.core.lifecycle.collection import (
+    DateInvoice,
+    conversions_of,
+    date_invoice_id,
+)
 from meterline.core.lifecycle.facts import Facts
 from meterline.core.lifecycle.grants_end import Shortfall
 
@@ -30,6 +34,7 @@ def drafted(
             account.products,
             group.dated,
             group.subscriptions,
+            conversions=conversions_of(account, contract),
             net_payment_terms_days=contract.net_payment_terms_days if contract else None,
         )
     )
