@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple
 from uuid import UUID
 
@@ -26,7 +26,7 @@ from meterline.core.invoice.lines import LineSubject, Settled, due, lines_of_run
 from meterline.core.invoice.subjects import composite_subject, move_subject
 from meterline.core.invoice.usage_invoice import UsageTerms, spend_of
 from meterline.core.period import EPOCH, Period
-from meterline.core.rating.charges import moves
+from meterline.core.rating.charges import Move, moves
 from meterline.core.rating.piece import Piece, PieceKind
 from meterline.core.rating.plan import RatePlan
 from meterline.core.rating.tier_walk import TierPosition
@@ -87,14 +87,22 @@ class _Use(NamedTuple):
 def _uses(terms: UsageTerms, usage: UsageBook) -> Iterator[_Use]:
     """What was used, by product and group values, and for each of those in order of time."""
     moved = list(moves(terms.plan, usage))
-    for move in moved:
-        subject = move_subject(move)
-        for piece in move.segment.list_model(move.values).pieces(move.before, move.after):
-            yield _Use(subject, move.segment.period, piece)
+    for _, run in groupby(moved, key=_counter):
+        subject: LineSubject | None = None
+        for move in run:
+            subject = subject or move_subject(move)
+            for piece in move.segment.list_model(move.values).pieces(move.before, move.after):
+                yield _Use(subject, move.segment.period, piece)
     if terms.composites is not None and terms.composites.composites:
         for charge in composite_charges(terms.composites, spend_of(moved, terms)):
             for piece in charge.pieces:
                 yield _Use(composite_subject(charge), charge.period, piece)
+
+
+def _counter(move: Move) -> tuple[object, ...]:
+    """What moves of the same lines share: they come one after the other."""
+    keys = (move.grouping.pricing_key, move.grouping.presentation_key)
+    return (move.product.id, keys, move.values, move.segment.rate.credit_type.id)
 
 
 def _by_place(uses: Iterable[_Use]) -> dict[_Place, list[_Use]]:
