@@ -16,7 +16,6 @@ POST /v1/getCustomerBillingProviderConfigurations
 POST /v1/setCustomerBillingProviderConfigurations
 POST /v1/archiveCustomerBillingProviderConfigurations
 GET  /v1/customers/{customer_id:str}/costs
-POST /v1/contracts/seatBalances/list
 POST /v1/contracts/createHistoricalInvoices
 POST /v1/contracts/amend
 POST /v1/customers/{customer_id:str}/addCharge
