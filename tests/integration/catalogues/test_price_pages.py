@@ -28,6 +28,8 @@ from meterline.cli.client import Endpoint, PlatformClient
 FILES = sorted((Path(__file__).parents[3] / "examples" / "catalogues").glob("*.yaml"))
 # The month is all but over: its usage is in, and its invoice still runs.
 CLOCK = datetime(2026, 10, 31, 12, tzinfo=UTC)
+# A day of grace after the month, and a little more.
+FINAL = datetime(2026, 11, 3, tzinfo=UTC)
 CENTS = Decimal(100)
 
 
@@ -71,13 +73,21 @@ def test_a_price_page_bills_its_example_month(platform: Platform, path: Path) ->
         ingest.send(client, usage, total=None)
         until_metered(client)
         (customer,) = client.pages("GET", "/v1/customers")
-        invoices = client.get(f"/v1/customers/{customer['id']}/invoices", limit=100)["data"]
-    begun = [one for one in invoices if datetime.fromisoformat(begins(one)) <= CLOCK]
+        begun = invoices_of_october(client, customer["id"])
+        client.post("/v1/sandbox/clock", {"now": FINAL.isoformat()})
+        final = invoices_of_october(client, customer["id"])
+    assert {one["status"] for one in final} == {"FINALIZED"}
+    assert [one["total"] for one in final] == [one["total"] for one in begun]
     assert {one["type"]: one["total"] for one in begun} == expected.totals
     lines = [line for one in begun for line in one["line_items"] if line["total"]]
     if not wanted.units:  # lines in units of one's own are converted, and drawn down
         assert Counter(Decimal(line["total"]) for line in lines) == expected.lines
         assert sum(expected.lines.elements()) == sum(expected.totals.values())
+
+
+def invoices_of_october(client: PlatformClient, customer_id: str) -> list[dict[str, Any]]:
+    found = client.get(f"/v1/customers/{customer_id}/invoices", limit=100)["data"]
+    return [one for one in found if datetime.fromisoformat(begins(one)) <= CLOCK]
 
 
 def begins(invoice: dict[str, Any]) -> str:
