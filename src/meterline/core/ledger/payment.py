@@ -137,7 +137,7 @@ def _pay_at(
     if start is None or end <= start:
         return [], ZERO
     pieces = model.pieces(start, end)
-    if not _tile(pieces, start, end):
+    if not _tile(pieces, start, end) or _takes_units_back(stretch.pieces):
         return _pay_all_or_nothing(stretch, pieces, available, in_units=in_units)
     paid: list[Piece] = []
     drawn, reached = ZERO, start
@@ -149,9 +149,28 @@ def _pay_at(
         paid.append(within)
         drawn = EXACT.add(drawn, within.quantity if in_units else within.amount)
         reached = EXACT.add(reached, within.quantity)
+    stretch.pieces = _rest(stretch, start, reached) if reached < end else []
     stretch.reached = reached
-    stretch.pieces = stretch.chargeable.list_model.pieces(reached, end) if reached < end else []
     return paid, drawn
+
+
+def _rest(stretch: Stretch, start: Decimal, reached: Decimal) -> list[Piece]:
+    """What is due at list price of a stretch that is paid for from `start` up to `reached`.
+
+    Units that are priced one by one keep their price: asked again from where the counter stands now, a VOLUME price
+    would take back units at the price of a lower tier that nobody was charged.
+    """
+    end = stretch.end
+    if len(stretch.pieces) > 1 or not _tile(stretch.pieces, start, end):
+        return stretch.chargeable.list_model.pieces(reached, end)
+    (piece,) = stretch.pieces
+    quantity = EXACT.subtract(end, reached)
+    return [piece._replace(quantity=quantity, amount=EXACT.multiply(quantity, piece.unit_price))]
+
+
+def _takes_units_back(pieces: Sequence[Piece]) -> bool:
+    """Whether a price gives back units of earlier moves, as VOLUME does at another tier."""
+    return any(piece.kind is PieceKind.UNITS and piece.quantity < 0 for piece in pieces)
 
 
 def _within(piece: Piece, left: Decimal, *, in_units: bool) -> Piece:

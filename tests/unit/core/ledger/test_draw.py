@@ -196,6 +196,27 @@ def test_a_price_that_takes_back_is_paid_no_more_than_it_comes_to():
     ) == Decimal(120)
 
 
+@pytest.mark.parametrize(("granted", "covered", "rest"), [("80", "10", "22"), ("160", "20", "2")])
+def test_what_a_commit_rate_leaves_of_a_volume_price_stays_at_its_tier(granted, covered, rest):
+    """VOLUME: 10 each up to 20, else 2 each; 8 while the commit pays. Of 21 units what is left costs 2 each."""
+    volume = Volume(tiers(("10", "20"), ("2", None)))
+    drawn = one(
+        usage("21", list_model=volume, commit_model=lambda _: Flat(Decimal(8))), grant(1, granted)
+    )
+    assert paid_by(drawn) == [(1, covered, granted)]
+    assert sum(piece.amount for piece in drawn.unpaid) == Decimal(rest)
+
+
+def test_a_volume_price_in_mid_period_is_paid_at_a_commit_rate_whole_or_not_at_all():
+    """90 units at 10, then at 110 all at 8: the move takes back what no grant can pay a part of."""
+    volume = Volume(tiers(("10", "100"), ("8", None)))
+    move = usage(
+        "110", before=Decimal(90), list_model=volume, commit_model=lambda _: Flat(Decimal(5))
+    )
+    assert paid_by(one(move, grant(1, "99"))) == []
+    assert paid_by(one(move, grant(1, "100"))) == [(1, "20", "100")]
+
+
 def test_a_package_can_be_paid_in_part():
     drawn = one(usage("1500", list_model=Package(Decimal(10), Decimal(1000))), grant(1, "15"))
     assert paid_by(drawn) == [(1, "1.5", "15")]
