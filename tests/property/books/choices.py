@@ -112,7 +112,7 @@ def grants(
     """A commit or credit of `contract`, within its life, or (None) of the customer, for some of `others` or all."""
     kind = draw(st.sampled_from(["PREPAID", "POSTPAID", "CREDIT"]))
     first = max(0, now - 10 * DAY) if contract is None else contract.start
-    last = HORIZON if contract is None or contract.end is None else contract.end
+    last = contract.end if contract is not None and contract.end is not None else first + HORIZON
     starts = draw(hours(first, max(first, min(last - 1, now + 10 * DAY))))
     count = 1 if kind == "POSTPAID" else draw(st.integers(1, 2))
     segments = []
@@ -156,7 +156,7 @@ def grants(
 @st.composite
 def charges(draw: st.DrawFn, name: str, contract: t.Contract, now: t.Hour) -> t.Charge:
     """Fees on dates of the contract's life."""
-    last = HORIZON if contract.end is None else contract.end
+    last = contract.start + HORIZON if contract.end is None else contract.end
     dates = st.sampled_from([contract.start, max(contract.start, min(last, now + DAY))]) | hours(
         contract.start, last
     )
