@@ -145,7 +145,8 @@ class CreatedContractReply(Reply):
 
 
 def contract_v1(view: ContractView, now: datetime) -> ContractV1:
-    """A contract in v1's form."""
+    """A contract in v1's form, which also shows how it was made."""
+    assert view.initial is not None, "it was asked for"
     row, showing = view.row, Showing(view.products, now)
     return ContractV1(
         id=row["contract_id"],

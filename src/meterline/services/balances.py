@@ -23,6 +23,17 @@ from meterline.store.database import Connection, Row
 from meterline.store.grant_pages import GrantFilter
 from meterline.store.grants import grant_of
 
+__all__ = [
+    "BalanceFilter",
+    "BalanceType",
+    "GrantFilter",
+    "InvoiceInclusion",
+    "Listing",
+    "NetBalance",
+    "net",
+    "page",
+]
+
 
 class BalanceType(StrEnum):
     """Which grants a net balance counts."""
@@ -138,7 +149,7 @@ async def net(workspace: Workspace, wanted: NetBalance) -> Decimal:
         await customers.require(connection, wanted.customer_id)
         if not await credit_types.load(connection, [unit]):
             raise Invalid("credit_type_id", "names no credit type")
-        grants = await _counted(connection, wanted, unit)
+        grants = [books.spendable(one) for one in await _counted(connection, wanted, unit)]
     entries = [entry for grant in grants for entry in books.posted.get(grant.id, ())]
     pending = [
         entry

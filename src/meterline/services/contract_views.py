@@ -6,7 +6,7 @@ Every edit keeps what was before it, so an older state is read and never compute
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -52,12 +52,12 @@ class ContractState:
 
 @dataclass(frozen=True, slots=True)
 class ContractView:
-    """A contract to be shown. `initial`: as it was made; `successor`: the contract that renews it."""
+    """A contract to be shown. `initial`: as it was made, where asked for; `successor`: the contract that renews it."""
 
     row: Row
     state: ContractState
-    initial: ContractState
     products: Mapping[UUID, Product]
+    initial: ContractState | None = None
     successor: UUID | None = None
 
 
@@ -68,6 +68,7 @@ async def get(
     *,
     as_of: datetime | None = None,
     wanted: Wanted = grant_views.TERMS_ONLY,
+    with_initial: bool = False,
 ) -> ContractView:
     """A customer's contract, archived or not. Raises NotFound; Invalid for a ledger as of a date."""
     if as_of is not None and wanted.reads_books:
@@ -75,7 +76,8 @@ async def get(
         raise Invalid(field, "must be left out beside as_of_date")
     async with grant_views.reading(workspace, customer_id, wanted) as (connection, books):
         row = await existing(connection, contract_id, customer_id)
-        (view,) = await _views(connection, [row], books, as_of)
+        initial = await _initial_states(connection, [row]) if with_initial else None
+        (view,) = await _views(connection, [row], books, initial, as_of)
     return view
 
 
@@ -85,6 +87,7 @@ async def page(
     request: PageRequest,
     *,
     shown: Wanted = grant_views.TERMS_ONLY,
+    with_initial: bool = False,
 ) -> Page[ContractView]:
     """A customer's contracts by age. Raises NotFound for an unknown customer."""
     filters = {
@@ -99,7 +102,8 @@ async def page(
             connection, filters=filters, after=request.after_row(2), fetch=request.fetch
         )
         listed = request.page_of(rows, age_key("contract_id"))
-        views = await _views(connection, listed.rows, books, None)
+        initial = await _initial_states(connection, listed.rows) if with_initial else None
+        views = await _views(connection, listed.rows, books, initial)
     return Page(views, listed.next_page)
 
 
@@ -128,101 +132,100 @@ def snapshot(row: Row, grants: Iterable[GrantView]) -> dict[str, Any]:
     }
 
 
+async def _initial_states(connection: Connection, rows: Sequence[Row]) -> dict[UUID, Any]:
+    """What the first edit of each contract found; never edited: no entry."""
+    return await contract_edits.first_states(connection, [row["contract_id"] for row in rows])
+
+
 async def _views(
     connection: Connection,
     rows: Sequence[Row],
     books: grant_views.Books,
-    as_of: datetime | None,
+    initial: Mapping[UUID, Any] | None,
+    as_of: datetime | None = None,
 ) -> list[ContractView]:
+    """`initial`: from `_initial_states`; None: not to be shown."""
     if not rows:
         return []
-    ids = [row["contract_id"] for row in rows]
+    held = await _grants(connection, rows, books)
+    successors = await store.select_successors(connection, rows[0]["customer_id"])
+    views = []
+    for row in rows:
+        contract_id, made = row["contract_id"], row["created_at"]
+        now = ContractState(store.contract_of(row), row["terms"], tuple(held[contract_id]))
+        state, first = now, None
+        if initial is not None:
+            first = _restored(row, initial.get(contract_id), now, made)
+        if as_of is not None:
+            at = max(as_of, made)
+            before = await contract_edits.state_at(connection, contract_id, at)
+            state = _restored(row, before, now, at)
+        views.append(ContractView(row, state, {}, first, successors.get(contract_id)))
+    named = _product_ids(state for view in views for state in (view.state, view.initial) if state)
+    sold = await products.load(connection, named)
+    return [replace(view, products=sold) for view in views]
+
+
+async def _grants(
+    connection: Connection, rows: Sequence[Row], books: grant_views.Books
+) -> Mapping[UUID, list[GrantView]]:
+    """The commits and credits of contracts, in the order they were made and asked for."""
     held: dict[UUID, list[GrantView]] = defaultdict(list)
+    ids = [row["contract_id"] for row in rows]
     for view in books.views(await grant_pages.of_contracts(connection, ids)):
-        assert view.grant.contract_id is not None
+        assert view.grant.contract_id is not None, "they are of contracts"
         held[view.grant.contract_id].append(view)
     for several in held.values():
         several.sort(key=lambda view: (view.grant.created_at, view.shown.get("position", 0)))
-    first = await contract_edits.first_states(connection, ids)
-    successors = await store.select_successors(connection, rows[0]["customer_id"])
-    states = {}
-    for row in rows:
-        now = _state(row, held[row["contract_id"]])
-        before = first.get(row["contract_id"])
-        made = row["created_at"]
-        initial = _until(now, made) if before is None else _restored(row, before, now.grants, made)
-        state = now
-        if as_of is not None:
-            at = max(as_of, made)
-            later = await contract_edits.state_at(connection, row["contract_id"], at)
-            state = _until(now, at) if later is None else _restored(row, later, now.grants, at)
-        states[row["contract_id"]] = (state, initial)
-    sold = await products.load(connection, _product_ids(states.values()))
-    return [
-        ContractView(
-            row,
-            *states[row["contract_id"]],
-            sold,
-            successors.get(row["contract_id"]),
-        )
-        for row in rows
-    ]
-
-
-def _state(row: Row, grants: Sequence[GrantView]) -> ContractState:
-    return ContractState(store.contract_of(row), row["terms"], tuple(grants))
-
-
-def _until(state: ContractState, at: datetime) -> ContractState:
-    """The state without what was made after `at`: nothing has been edited since, but grants may have been made."""
-    kept = tuple(one for one in state.grants if one.grant.created_at <= at)
-    return replace(state, grants=kept)
+    return held
 
 
 def _restored(
-    row: Row, before: Mapping[str, Any], present: Sequence[GrantView], at: datetime
+    row: Row, before: Mapping[str, Any] | None, now: ContractState, at: datetime
 ) -> ContractState:
-    """The state that an edit after `at` found; grants that steps made between it and the edit before count too."""
+    """The state at `at`: what the next edit after it found (`before`; None: there was none, so it is the present one).
+
+    Without the grants that were made later, be it by steps.
+    """
+    present = [one for one in now.grants if one.grant.created_at <= at]
+    if before is None:
+        return replace(now, grants=tuple(present))
     old = {
         **row,
         "name": before["name"],
         "ending_before": store.instant_of(before["ending_before"]),
         "terms": before["terms"],
     }
-    kept = {}
-    for one in before["grants"]:
-        grant = codec.from_json(Grant, one["grant"])
-        kept[grant.id] = GrantView(grant, shown=one["shown"], custom_fields=one["custom_fields"])
+    kept = {one["grant"]["id"]: one for one in before["grants"]}
     views = [
         replace(
             one,
-            grant=kept[one.grant.id].grant,
-            shown=kept[one.grant.id].shown,
-            custom_fields=kept[one.grant.id].custom_fields,
+            grant=codec.from_json(Grant, kept[str(one.grant.id)]["grant"]),
+            shown=kept[str(one.grant.id)]["shown"],
+            custom_fields=kept[str(one.grant.id)]["custom_fields"],
         )
         for one in present
-        if one.grant.id in kept and one.grant.created_at <= at
+        if str(one.grant.id) in kept
     ]
-    return _state(old, views)
+    return ContractState(store.contract_of(old), before["terms"], tuple(views))
 
 
-def _product_ids(states: Iterable[Collection[ContractState]]) -> set[UUID]:
+def _product_ids(states: Iterable[ContractState]) -> set[UUID]:
     """The products that parts name."""
     found: set[UUID] = set()
-    for several in states:
-        for state in several:
-            contract = state.contract
-            for parts in (
-                contract.scheduled_charges,
-                contract.recurring_grants,
-                contract.subscriptions,
-            ):
-                found.update(part.product_id for part in parts)
-            found.update(one.grant.product_id for one in state.grants)
-            found.update(
-                specifier.product_id
-                for override in contract.overrides
-                for specifier in override.specifiers
-                if specifier.product_id is not None
-            )
+    for state in states:
+        contract = state.contract
+        for parts in (
+            contract.scheduled_charges,
+            contract.recurring_grants,
+            contract.subscriptions,
+        ):
+            found.update(part.product_id for part in parts)
+        found.update(one.grant.product_id for one in state.grants)
+        found.update(
+            specifier.product_id
+            for override in contract.overrides
+            for specifier in override.specifiers
+            if specifier.product_id is not None
+        )
     return found

@@ -28,13 +28,13 @@ from meterline.services import balances, grants
 from meterline.services.balances import (
     BalanceFilter,
     BalanceType,
+    GrantFilter,
     InvoiceInclusion,
     Listing,
     NetBalance,
 )
 from meterline.services.grant_views import Wanted
 from meterline.services.workspace import Workspace
-from meterline.store.grant_pages import GrantFilter
 
 PATH = "/v1/contracts"
 LIMIT_MAX = 25

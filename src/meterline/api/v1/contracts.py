@@ -59,6 +59,7 @@ async def get_contract(workspace: Workspace, data: GetContract) -> ContractV1Rep
         data.contract_id,
         data.customer_id,
         wanted=Wanted(data.include_balance, data.include_ledgers),
+        with_initial=True,
     )
     return ContractV1Reply(data=contract_v1(view, workspace.now))
 
@@ -68,7 +69,7 @@ async def list_contracts(workspace: Workspace, data: ListContracts) -> Contracts
     """The contracts of a customer."""
     wanted, request = contract_page("contracts-v1", data)
     shown = Wanted(data.include_balance, data.include_ledgers)
-    page = await contract_views.page(workspace, wanted, request, shown=shown)
+    page = await contract_views.page(workspace, wanted, request, shown=shown, with_initial=True)
     rows = [contract_v1(view, workspace.now) for view in page.rows]
     return ContractsV1Reply(data=rows, cursor=page.next_page)
 

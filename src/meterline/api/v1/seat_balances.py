@@ -15,10 +15,9 @@ from meterline.core.decimals import plain
 from meterline.core.errors import Invalid
 from meterline.core.ledger.grant import GrantKind
 from meterline.services import seat_balances
-from meterline.services.balances import Listing
+from meterline.services.balances import GrantFilter, Listing
 from meterline.services.grant_views import GrantView
 from meterline.services.workspace import Workspace
-from meterline.store.grant_pages import GrantFilter
 
 LIMIT, LIMIT_MAX = Decimal(25), 100
 
