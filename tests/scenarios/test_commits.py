@@ -743,6 +743,27 @@ def test_ending_early_the_rest_of_a_prepayment_expires(vendor: Vendor) -> None:
     assert acme.net_balance() == 0
 
 
+def test_nothing_can_be_spent_after_the_contract(vendor: Vendor) -> None:
+    """10,000 until April, 3,000 used; the contract ends in February, and its last bill stays open for a day.
+
+    7,000 are on the ledger until then, but nothing of it can be spent any more.
+    """
+    calls, commitment = vendor.usage_product("Calls", 100), vendor.product("Commitment")
+    acme = vendor.customer()
+    contract = acme.sign(
+        JAN, commits=[prepaid(commitment, access(10_000, JAN, APR), name="commit")]
+    )
+    vendor.go(day(1, 20))
+    acme.uses(calls, 30, day(1, 7))
+    vendor.sdk.v1.contracts.update_end_date(
+        customer_id=acme.id, contract_id=contract, ending_before=FEB
+    )
+    assert acme.balances() == {"commit": 7000}
+    vendor.go(day(2, 1, 12))
+    assert acme.balances() == {"commit": 0}
+    assert acme.net_balance() == 0
+
+
 def test_ending_early_does_not_undo_a_promise(vendor: Vendor) -> None:
     """10,000 promised until April; the contract ends in February with 3,000 used: 7,000 are still trued up."""
     calls, promise = vendor.usage_product("Calls", 100), vendor.product("Promise")

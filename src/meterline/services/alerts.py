@@ -24,6 +24,7 @@ from meterline.core.alert import (
     usage_period,
 )
 from meterline.core.errors import Invalid, require
+from meterline.core.ledger.balances import within_contract
 from meterline.core.lifecycle import Account
 from meterline.services import books, credit_types, customers, metrics
 from meterline.services.errors import Conflict, NotFound
@@ -136,10 +137,11 @@ async def _situation(
     workspace: Workspace, connection: Connection, account: Account, alerts: Sequence[Alert]
 ) -> Situation:
     live = await books.live(connection, workspace.environment_id, account, workspace.now)
+    ends = {one.id: one.ending_before for one in account.contracts}
     situation = Situation(
         workspace.now,
         live.invoices,
-        account.grants,
+        [within_contract(one, ends.get(one.contract_id or one.id)) for one in account.grants],
         account.entries,
         live.entries,
         await store.contract_fields(connection, account.customer_id),

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from meterline.core.decimals import DECIMAL_PLACES_MAX, EXACT_DIGITS, plain, total
-from meterline.core.ledger.balances import live_balance
+from meterline.core.ledger.balances import live_balance, within_contract
 from meterline.core.ledger.entry import LedgerEntry
 from meterline.core.ledger.grant import Grant, GrantKind
 from meterline.services import books as accounts
@@ -67,12 +67,16 @@ class GrantView:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """The ledger of a customer at `now`: `posted` entries by grant, and `pending` ones, of drafts."""
+    """The ledger of a customer at `now`: `posted` entries by grant, and `pending` ones, of drafts.
+
+    `contract_ends`: of his contracts that have one.
+    """
 
     now: datetime
     wanted: Wanted
     posted: Mapping[UUID, Sequence[LedgerEntry]] = field(default_factory=dict)
     pending: Mapping[UUID, Sequence[LedgerEntry]] = field(default_factory=dict)
+    contract_ends: Mapping[UUID, datetime] = field(default_factory=dict)
 
     def views(self, rows: Iterable[Row]) -> list[GrantView]:
         """Rows of grants as they are looked at."""
@@ -95,7 +99,12 @@ class Books:
         if grant.archived_at is not None:
             return Decimal(0)
         posted, pending = self.posted.get(grant.id, ()), self.pending.get(grant.id, ())
-        return live_balance(grant, posted, at=self.now, pending=pending)
+        return live_balance(self.spendable(grant), posted, at=self.now, pending=pending)
+
+    def spendable(self, grant: Grant) -> Grant:
+        """The grant as far as its contract goes."""
+        ends = None if grant.contract_id is None else self.contract_ends.get(grant.contract_id)
+        return within_contract(grant, ends)
 
     def ledger(self, grant: Grant) -> list[LedgerEntry]:
         """What happened to a grant, and what drafts are about to do to it, by time."""
@@ -115,7 +124,10 @@ async def reading(
     async with accounts.reading(workspace, [customer_id]) as (connection, found):
         account = found[customer_id]
         live = await accounts.live(connection, workspace.environment_id, account, workspace.now)
-        books = Books(workspace.now, wanted, _by_grant(account.entries), _by_grant(live.entries))
+        ends = {one.id: one.ending_before for one in account.contracts if one.ending_before}
+        books = Books(
+            workspace.now, wanted, _by_grant(account.entries), _by_grant(live.entries), ends
+        )
         yield connection, books
 
 

@@ -20,7 +20,7 @@ from tests.property.books.core_books import CoreBooks
 
 from meterline.core.ids import usage_invoice_id
 from meterline.core.invoice import Invoice, InvoiceStatus, InvoiceType, LineType
-from meterline.core.ledger.balances import live_balance
+from meterline.core.ledger.balances import live_balance, within_contract
 from meterline.core.ledger.entry import LedgerEntry
 from meterline.core.ledger.grant import GrantKind
 
@@ -101,7 +101,7 @@ def core_facts(core: CoreBooks) -> Facts:
         "balances": {
             name: rounded(
                 live_balance(
-                    grant,
+                    within_contract(grant, names.ends.get(grant.contract_id or grant.id)),
                     [one for one in entries if one.grant_id == grant.id],
                     at=core.now,
                     pending=[one for one in pending if one.grant_id == grant.id],
@@ -130,6 +130,7 @@ class Names:
 
     def __init__(self, core: CoreBooks) -> None:
         self.contracts = {one.id: name for name, one in core.contracts.items()}
+        self.ends = {one.id: one.ending_before for one in core.contracts.values()}
         self.grants: dict[UUID, str] = {one.id: name for name, one in core.grants.items()}
         self.segments: dict[UUID, int] = {}
         for grant in core.account.grants:

@@ -1,12 +1,14 @@
 """Balances: what is left of grants, as sums of ledger entries.
 
 A stored entry counts from its timestamp on. Entries of drafts (`pending`) are timestamped at the end of their period,
-which is still to come, and count at once: what a customer has used today he can't spend again.
+which is still to come, and count at once: what a customer has used today he can't spend again. Live is what can be
+spent: a caller who knows the contracts cuts a grant to its own first (`within_contract`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -39,6 +41,23 @@ def segment_balances(
         if entry.segment_id is not None:
             left[entry.segment_id] = EXACT.add(left.get(entry.segment_id, ZERO), entry.amount)
     return left
+
+
+def within_contract(grant: Grant, contract_end: datetime | None) -> Grant:
+    """Return `grant` with its segments over when its contract is: nothing can spend them any more.
+
+    `contract_end`: of the contract it belongs to; None: it is open, or the grant is the customer's.
+    """
+    if contract_end is None or all(one.ending_before <= contract_end for one in grant.segments):
+        return grant
+    return replace(
+        grant,
+        segments=tuple(
+            replace(segment, ending_before=min(segment.ending_before, contract_end))
+            for segment in grant.segments
+            if segment.starting_at < contract_end
+        ),
+    )
 
 
 def live_segments(grant: Grant, *, at: datetime) -> list[GrantSegment]:

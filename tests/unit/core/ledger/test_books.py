@@ -13,6 +13,7 @@ from meterline.core.ledger.balances import (
     live_balance,
     net_balance,
     segment_balances,
+    within_contract,
 )
 from meterline.core.ledger.entry import EntryType, LedgerEntry
 from meterline.core.ledger.grant import GrantKind
@@ -95,6 +96,13 @@ class TestBalance:
         assert live_balance(CREDIT, LIFE, at=utc(2026, 7, 1)) == 0
         assert granted(CREDIT, at=utc(2026, 3, 1)) == 100
         assert granted(CREDIT, at=utc(2026, 8, 1)) == 0
+
+    def test_nothing_is_live_after_the_contract(self):
+        ended = within_contract(CREDIT, utc(2026, 2, 15))
+        assert live_balance(ended, LIFE, at=utc(2026, 2, 14, 23)) == 70
+        assert live_balance(ended, LIFE, at=utc(2026, 2, 15)) == 0
+        assert live_balance(ended, LIFE, at=utc(2026, 5, 1)) == 0
+        assert within_contract(CREDIT, None) is within_contract(CREDIT, utc(2026, 7, 1)) is CREDIT
 
     def test_an_archived_grant_has_nothing(self):
         archived = replace(CREDIT, archived_at=utc(2026, 1, 15))
