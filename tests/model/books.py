@@ -60,6 +60,7 @@ class Invoice:
     items: dict[Key, Fraction] = field(default_factory=dict)
     issued: Hour | None = None
     is_anew: bool = False
+    drew: set[Purse] = field(default_factory=set)
 
 
 class Books:
@@ -402,6 +403,7 @@ class Books:
     def finalize(self, contract: t.Contract, period: tuple[Hour, Hour], at: Hour) -> Invoice:
         invoice, dues = self.usage_invoice(contract, period, self.left())
         invoice.status, invoice.issued = "FINALIZED", at
+        invoice.drew = set(taken(dues))
         for (grant, segment), amount in taken(dues).items():
             self.post(
                 grant,
@@ -432,7 +434,16 @@ class Books:
                     current = self.current(contract.name, period[0])
                     if current is None or current.status != "FINALIZED":
                         return False
-        return True
+        return not any(self.is_held_by(one, grant, segment) for one in self.invoices)
+
+    def is_held_by(self, invoice: Invoice, grant: t.Grant, segment: t.Segment) -> bool:
+        """Whether a void invoice drew on the segment (in advance, it may be) and none stands in for it yet."""
+        purse = (grant.name, grant.segments.index(segment))
+        return (
+            invoice.status == "VOID"
+            and purse in invoice.drew
+            and self.current(invoice.owner or "", invoice.start) is invoice
+        )
 
     def current(self, contract: str, start: Hour) -> Invoice | None:
         """The last invoice of that period."""
@@ -551,10 +562,9 @@ class Books:
         assert old is not None
         for grant in self.grants.values():
             for n, segment in enumerate(grant.segments):
-                if (
-                    reaches(grant, self.contracts[contract])
-                    and segment.start < old.end
-                    and old.start < segment.end
+                in_time = segment.start < old.end and old.start < segment.end
+                if reaches(grant, self.contracts[contract]) and (
+                    in_time or (grant.name, n) in old.drew
                 ):
                     gone = [
                         one
