@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from msgspec import UNSET
@@ -48,6 +48,7 @@ from meterline.api.requests import (
 )
 from meterline.core.contract import Transition, UsageFilter
 from meterline.core.contract.override import Prioritization
+from meterline.core.contract.recurring import RecurringGrant
 from meterline.core.decimals import decimal_issues
 from meterline.core.errors import Invalid, require
 from meterline.core.ledger.grant import GrantKind
@@ -55,7 +56,6 @@ from meterline.core.period import Frequency, StatementDay
 from meterline.services.contract_parts import NewPart, NewParts, PlannedGrant
 from meterline.services.contracts import NewContract, StatementTerms
 
-Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 NOT_SUPPORTED = {
@@ -224,85 +224,54 @@ def new_contract(body: CreateContract, making: Making) -> NewContract:
         shown=_shown(body),
         custom_fields=body.custom_fields or {},
         contract_id=contract_id,
-        parts=new_parts(
-            "",
-            body,
-            making,
-            customer_id=body.customer_id,
-            contract_id=contract_id,
-            start=starting_at,
-        ),
+        parts=new_parts("", body, making, Owner(body.customer_id, contract_id, starting_at)),
         transition=_transition(body.transition),
     )
 
 
-def new_parts(
-    prefix: str,
-    body: PartsBody,
-    making: Making,
-    *,
-    customer_id: UUID,
-    contract_id: UUID,
-    start: datetime,
-) -> NewParts:
-    """Parts as asked for, those first that others may name by temporary id. `start`: of the contract."""
+class Owner(NamedTuple):
+    """Whose parts are made: a contract of a customer, and when it starts."""
 
-    def each(
-        name: str, given: Sequence[Item] | None, make: Callable[[str, Item], Made]
-    ) -> tuple[Made, ...]:
-        return tuple(
-            make(f"{prefix}{name}[{position}].", one) for position, one in enumerate(given or ())
-        )
+    customer_id: UUID
+    contract_id: UUID
+    starting_at: datetime
 
-    owner = {"customer_id": customer_id, "contract_id": contract_id}
+
+def new_parts(prefix: str, body: PartsBody, making: Making, owner: Owner) -> NewParts:
+    """Parts as asked for. Those that others may name by temporary id are made first."""
+    ids = {"customer_id": owner.customer_id, "contract_id": owner.contract_id}
+    start = owner.starting_at
+
+    def each(name: str, make: Callable[[str, Any], Made]) -> tuple[Made, ...]:
+        given = getattr(body, name) or ()
+        return tuple(make(f"{prefix}{name}[{at}].", one) for at, one in enumerate(given))
+
+    def recurring(kind: GrantKind) -> Callable[[str, RecurringBody], NewPart[RecurringGrant]]:
+        return lambda place, one: recurring_of(place, one, making, kind)
+
     subscriptions = each(
         "subscriptions",
-        body.subscriptions,
         lambda place, one: subscription_of(place, one, making, starting_at=start),
     )
-    commits = each(
-        "commits", body.commits, lambda place, one: commit_of(place, one, making, **owner)
+    grants = (
+        *each("commits", lambda place, one: commit_of(place, one, making, **ids)),
+        *each("credits", lambda place, one: credit_of(place, one, making, **ids)),
     )
-    credits_ = each(
-        "credits", body.credits, lambda place, one: credit_of(place, one, making, **owner)
-    )
-    recurring = (
-        *each(
-            "recurring_commits",
-            body.recurring_commits,
-            lambda place, one: recurring_of(place, one, making, GrantKind.PREPAID),
-        ),
-        *each(
-            "recurring_credits",
-            body.recurring_credits,
-            lambda place, one: recurring_of(place, one, making, GrantKind.CREDIT),
-        ),
+    recurring_grants = (
+        *each("recurring_commits", recurring(GrantKind.PREPAID)),
+        *each("recurring_credits", recurring(GrantKind.CREDIT)),
     )
     charges = (
-        *each(
-            "scheduled_charges",
-            body.scheduled_charges,
-            lambda place, one: charge_of(place, one, making),
-        ),
-        *each(
-            "discounts",
-            body.discounts,
-            lambda place, one: charge_of(place, one, making, is_discount=True),
-        ),
+        *each("scheduled_charges", lambda place, one: charge_of(place, one, making)),
+        *each("discounts", lambda place, one: charge_of(place, one, making, is_discount=True)),
     )
     return NewParts(
-        grants=in_order((*commits, *credits_)),
-        recurring=recurring,
-        overrides=each(
-            "overrides", body.overrides, lambda place, one: override_of(place, one, making)
-        ),
+        grants=in_order(grants),
+        recurring=recurring_grants,
+        overrides=each("overrides", lambda place, one: override_of(place, one, making)),
         charges=charges,
         subscriptions=subscriptions,
-        services=each(
-            "professional_services",
-            body.professional_services,
-            lambda place, one: service_of(place, one, making),
-        ),
+        services=each("professional_services", lambda place, one: service_of(place, one, making)),
     )
 
 

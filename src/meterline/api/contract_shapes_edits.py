@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from meterline.api.contract_shapes import (
     ContractId,
+    Owner,
     PartsBody,
     new_parts,
 )
@@ -142,12 +143,11 @@ def edit_of(body: EditContract, making: Making, *, start: datetime) -> Edit:
     added = PartsBody(
         **{name: getattr(body, f"add_{name}") for name in PartsBody.__struct_fields__}
     )
-    owner = {"customer_id": body.customer_id, "contract_id": body.contract_id}
     return Edit(
         body.contract_id,
         body.customer_id,
         describe=lambda outcome: described(body, outcome, making),
-        add=new_parts("add_", added, making, **owner, start=start),
+        add=new_parts("add_", added, making, Owner(body.customer_id, body.contract_id, start)),
         commits=[
             (place, grant_edit(place, one.commit_id, one, making))
             for place, one in placed("update_commits", commits)
