@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,15 +13,25 @@ from meterline.core.catalogue import RateTerms
 from meterline.core.contract.override import Override
 from meterline.core.decimals import EXACT, ZERO, plain, total
 from meterline.core.invoice.document import Invoice, InvoiceStatus, LineItem, LineType
+from meterline.core.invoice.explained_drawdowns import Drawdown, drawdowns_of, place_of
+from meterline.core.invoice.explained_usage import TierStep, UsageSource, sources_of, walk_of
 from meterline.core.invoice.subjects import move_subject
-from meterline.core.ledger.entry import EntryType, LedgerEntry
-from meterline.core.ledger.grant import AccessType, Grant, GrantKind
-from meterline.core.period import EPOCH, Period
+from meterline.core.ledger.entry import LedgerEntry
+from meterline.core.ledger.grant import Grant, GrantKind
 from meterline.core.rating.charges import Move, moves
 from meterline.core.rating.piece import PieceKind
-from meterline.core.rating.plan import RatePlan, Stint
-from meterline.core.rating.tier_walk import TierPosition
-from meterline.core.usage import GroupValues, Part, UsageBook, merge_all, segment_quantities
+from meterline.core.rating.plan import RatePlan
+from meterline.core.usage import UsageBook
+
+__all__ = [
+    "Books",
+    "Drawdown",
+    "Explanation",
+    "RateInForce",
+    "TierStep",
+    "UsageSource",
+    "explain",
+]
 
 
 class RateInForce(NamedTuple):
@@ -32,38 +42,6 @@ class RateInForce(NamedTuple):
     terms: RateTerms
     list_terms: RateTerms
     billing_frequency: str | None = None
-
-
-class TierStep(NamedTuple):
-    """A part of the walk: the counter goes from `counter_before` to `counter_after` at `unit_price` each."""
-
-    counter_before: Decimal
-    counter_after: Decimal
-    quantity: Decimal
-    unit_price: Decimal
-    amount: Decimal
-    tier: TierPosition | None
-
-
-class Drawdown(NamedTuple):
-    """What one grant's segment paid: amounts in the grant's credit type, or units for QUANTITY access."""
-
-    grant_id: UUID
-    segment_id: UUID
-    kind: GrantKind
-    amount: Decimal
-    balance_before: Decimal
-    balance_after: Decimal
-
-
-class UsageSource(NamedTuple):
-    """A stretch of metered usage that went into the line. `quantity`: the metric's, before conversion and rounding."""
-
-    metric_id: UUID
-    group_properties: tuple[str, ...]
-    group_values: GroupValues
-    period: Period
-    quantity: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +82,14 @@ def explain(invoice: Invoice, line_id: UUID, books: Books) -> Explanation | None
     line = next((one for one in invoice.line_items if one.id == line_id), None)
     if line is None:
         return None
-    paid = tuple(_drawdowns(invoice, line, books))
+    paid = tuple(drawdowns_of(invoice, line, books.entries))
     run = [] if books.plan is None or books.usage is None else _run(line, books.plan, books.usage)
     if not run:
         return Explanation(line, walk=(_own_step(line),), drawdowns=paid, notes=_notes(line))
     grant = next((one for one in books.grants if one.id == line.grant_id), None)
     first = run[0].segment
     acting, listed = first.acting(run[0].values, grant), first.acting(run[0].values)
-    sources = _sources(run, books.usage or {})
+    sources = sources_of(run, books.usage or {})
     priced = total(EXACT.subtract(move.after, move.before) for move in run)
     return Explanation(
         line,
@@ -124,7 +102,7 @@ def explain(invoice: Invoice, line_id: UUID, books: Books) -> Explanation | None
         acting.override,
         plain(total(source.quantity for source in sources)),
         plain(priced),
-        tuple(_walk(run)),
+        tuple(walk_of(run)),
         paid,
         tuple(sources),
         _notes(line) if _is_current(invoice, line, run) else (*_notes(line), CHANGED),
@@ -154,24 +132,6 @@ def _run(line: LineItem, plan: RatePlan, usage: UsageBook) -> list[Move]:
     return found
 
 
-def _walk(run: Iterable[Move]) -> Iterator[TierStep]:
-    """The pieces of the run at list price. Only units move the counter; fees and limits stand where it has got to."""
-    for move in run:
-        counter = move.before
-        for piece in move.segment.list_model(move.values).pieces(move.before, move.after):
-            before = counter
-            if piece.kind is PieceKind.UNITS:
-                counter = EXACT.add(counter, piece.quantity)
-            yield TierStep(
-                plain(before),
-                plain(counter),
-                plain(piece.quantity),
-                plain(piece.unit_price),
-                plain(piece.amount),
-                piece.tier,
-            )
-
-
 def _own_step(line: LineItem) -> TierStep:
     """A line that no counter of usage made explains itself."""
     before = line.tier.starting_at if line.tier else ZERO
@@ -189,7 +149,7 @@ def _is_current(invoice: Invoice, line: LineItem, run: Sequence[Move]) -> bool:
         for other in invoice.line_items
         if other.type is LineType.USAGE
         and other.counts is PieceKind.UNITS
-        and _place(other) == _place(line)
+        and place_of(other) == place_of(line)
         and other.starting_at is not None
         and start <= other.starting_at < end
     )
@@ -200,119 +160,6 @@ def _is_current(invoice: Invoice, line: LineItem, run: Sequence[Move]) -> bool:
         if piece.kind is PieceKind.UNITS
     )
     return billed == walked
-
-
-def _place(line: LineItem) -> tuple[object, ...]:
-    return (line.product_id, line.pricing_group_values, line.presentation_group_values)
-
-
-def _sources(run: Sequence[Move], usage: UsageBook) -> list[UsageSource]:
-    """The usage of the run's group values, by the spans it was read in."""
-    found: dict[tuple[UUID, datetime], UsageSource] = {}
-    for move in run:
-        for stint in move.grouping.stints:
-            first, last = move.segment.first, move.segment.last
-            cuts = stint.metric.cuts
-            if last >= len(cuts) or cuts[first] != move.segment.period.start:
-                continue
-            names = (*move.grouping.pricing_key, *move.grouping.presentation_key)
-            quantities = _quantities(stint, move.values, usage)
-            for index in range(first, last):
-                if quantities[index]:
-                    period = Period(cuts[index], cuts[index + 1])
-                    found[stint.metric_id, period.start] = UsageSource(
-                        stint.metric_id, names, move.values, period, plain(quantities[index])
-                    )
-    return list(found.values())
-
-
-def _quantities(stint: Stint, values: GroupValues, usage: UsageBook) -> tuple[Decimal, ...]:
-    """What each span between the metric's cuts adds to its quantity, for these group values."""
-    parts: list[Part | None] = [None] * (len(stint.metric.cuts) - 1)
-    for group_values, index, part in usage.get(stint.metric_id, ()):
-        if tuple(group_values[position] for position in stint.positions) != values:
-            continue
-        admission = stint.metric.admissions[index] if stint.metric.admissions else None
-        if admission is None or admission.admits(group_values):
-            parts[index] = merge_all(stint.metric.aggregation, (parts[index], part))
-    return segment_quantities(stint.metric.aggregation, parts)
-
-
-def _drawdowns(invoice: Invoice, line: LineItem, books: Books) -> Iterator[Drawdown]:
-    """What grants paid of the line; of one that is over, what they paid of the rest before they were used up."""
-    applications = [one for one in invoice.line_items if one.type is LineType.APPLIED]
-    left: dict[UUID, Decimal] = {}
-    for one in sorted(applications, key=_consuming_order):
-        if one.applied is None or one.segment_id is None:
-            continue
-        if one.segment_id not in left:
-            left[one.segment_id] = _balance_before(invoice.id, one.segment_id, books.entries)
-        in_units = one.applied.access_type is AccessType.QUANTITY
-        amount = one.quantity if in_units else one.total.copy_negate()
-        before = left[one.segment_id]
-        left[one.segment_id] = EXACT.subtract(before, amount)
-        if _is_of(one, line):
-            yield Drawdown(
-                one.applied.id,
-                one.segment_id,
-                one.applied.type,
-                plain(amount),
-                plain(before),
-                plain(left[one.segment_id]),
-            )
-
-
-def _is_of(application: LineItem, line: LineItem) -> bool:
-    """Whether an application is the line's, or of the same charge as a line that is over."""
-    if line.segment_id is not None and line.segment_id != application.segment_id:
-        return False
-    if line.grant_id is not None and line.type is LineType.COMMIT_PURCHASE:
-        return False
-    same = _place(application) == _place(line) and application.source_id == line.source_id
-    if line.segment_id is not None:
-        return same and (application.tier, application.starting_at, application.counts) == (
-            line.tier,
-            line.starting_at,
-            line.counts,
-        )
-    return same and _overlaps(application, line)
-
-
-def _overlaps(left: LineItem, right: LineItem) -> bool:
-    if left.starting_at is None or right.starting_at is None:
-        return left.starting_at == right.starting_at
-    left_end = left.ending_before or left.starting_at
-    right_end = right.ending_before or right.starting_at
-    return left.starting_at < right_end and right.starting_at < left_end
-
-
-_CLASSES = {
-    "UsageProductListItem": 0,
-    "SubscriptionProductListItem": 1,
-    "CompositeProductListItem": 2,
-}
-
-
-def _consuming_order(line: LineItem) -> tuple[object, ...]:
-    """As grants pay: by class, start, unit price (highest first), name."""
-    return (
-        _CLASSES.get(line.product_type or "", len(_CLASSES)),
-        line.starting_at or EPOCH,
-        line.unit_price,  # negative, as it takes off
-        line.name,
-    )
-
-
-def _balance_before(invoice_id: UUID, segment_id: UUID, entries: Iterable[LedgerEntry]) -> Decimal:
-    """What was left of a segment when the invoice came to draw on it."""
-    balance = ZERO
-    for entry in entries:
-        if entry.segment_id != segment_id:
-            continue
-        if entry.invoice_id == invoice_id and entry.type is EntryType.AUTOMATED_INVOICE_DEDUCTION:
-            break
-        balance = EXACT.add(balance, entry.amount)
-    return balance
 
 
 _NOTES = {
