@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from tests.property.books.machine import COUNTED, Histories
 
@@ -24,6 +24,8 @@ def main() -> None:
             stateful_step_count=asked.steps,
             deadline=None,
             database=None,
+            # Histories are made shorter by `shortening`, which knows what they are.
+            phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )
