@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -83,7 +83,10 @@ def explain(invoice: Invoice, line_id: UUID, books: Books) -> Explanation | None
     if line is None:
         return None
     paid = tuple(drawdowns_of(invoice, line, books.entries))
-    run = [] if books.plan is None or books.usage is None else _run(line, books.plan, books.usage)
+    moved = []
+    if books.plan is not None and books.usage is not None:
+        moved = _counter(line, books.plan, books.usage)
+    run = _in_time_of(line, moved)
     if not run:
         return Explanation(line, walk=(_own_step(line),), drawdowns=paid, notes=_notes(line))
     grant = next((one for one in books.grants if one.id == line.grant_id), None)
@@ -105,31 +108,32 @@ def explain(invoice: Invoice, line_id: UUID, books: Books) -> Explanation | None
         tuple(walk_of(run)),
         paid,
         tuple(sources),
-        _notes(line) if _is_current(invoice, line, run) else (*_notes(line), CHANGED),
+        _notes(line) if _is_current(invoice, line, moved) else (*_notes(line), CHANGED),
     )
 
 
 CHANGED = "usage or prices have changed since the invoice was final"
 
 
-def _run(line: LineItem, plan: RatePlan, usage: UsageBook) -> list[Move]:
-    """The moves of the line's counter in its time."""
-    if line.product_type != "UsageProductListItem" or line.starting_at is None:
+def _counter(line: LineItem, plan: RatePlan, usage: UsageBook) -> list[Move]:
+    """The moves of the line's counter through the period."""
+    if line.product_type != "UsageProductListItem":
         return []
-    end = line.ending_before or line.starting_at
-    place = (line.product_id, line.pricing_group_values, line.presentation_group_values)
+    values = (line.pricing_group_values, line.presentation_group_values)
     found = []
     for move in moves(plan, usage):
-        if move.product.id != line.product_id:
-            continue
-        of_move = move_subject(move)
-        if (
-            of_move.product_id,
-            of_move.pricing_group_values,
-            of_move.presentation_group_values,
-        ) == place and line.starting_at <= move.segment.period.start < end:
-            found.append(move)
+        if move.product.id == line.product_id:
+            of_move = move_subject(move)
+            if (of_move.pricing_group_values, of_move.presentation_group_values) == values:
+                found.append(move)
     return found
+
+
+def _in_time_of(line: LineItem, moved: Iterable[Move]) -> list[Move]:
+    start, end = line.starting_at, line.ending_before
+    if start is None or end is None:
+        return []
+    return [move for move in moved if start <= move.segment.period.start < end]
 
 
 def _own_step(line: LineItem) -> TierStep:
@@ -139,23 +143,20 @@ def _own_step(line: LineItem) -> TierStep:
     return TierStep(before, after, line.quantity, line.unit_price, line.total, line.tier)
 
 
-def _is_current(invoice: Invoice, line: LineItem, run: Sequence[Move]) -> bool:
-    """Whether the lines of the run still have all that its counter moved by."""
-    if invoice.status is InvoiceStatus.DRAFT or line.counts is not PieceKind.UNITS:
+def _is_current(invoice: Invoice, line: LineItem, moved: Iterable[Move]) -> bool:
+    """Whether the invoice still has all that the line's counter moved by."""
+    if invoice.status is InvoiceStatus.DRAFT:
         return True
-    start, end = run[0].segment.period.start, run[-1].segment.period.end
     billed = total(
         other.quantity
         for other in invoice.line_items
         if other.type is LineType.USAGE
         and other.counts is PieceKind.UNITS
         and place_of(other) == place_of(line)
-        and other.starting_at is not None
-        and start <= other.starting_at < end
     )
     walked = total(
         piece.quantity
-        for move in run
+        for move in moved
         for piece in move.segment.list_model(move.values).pieces(move.before, move.after)
         if piece.kind is PieceKind.UNITS
     )
@@ -177,6 +178,8 @@ def _notes(line: LineItem) -> tuple[str, ...]:
         notes.append("usage in a custom unit, as far as grants in it did not pay for it")
     if line.type is LineType.APPLIED and line.grant_kind is GrantKind.POSTPAID:
         notes.append("a postpaid commit's application is shown and not taken off the total")
+    if line.product_type == "CompositeProductListItem" and line.type is LineType.USAGE:
+        notes.append("a fraction of what other products cost at list price")
     if line.is_prorated:
         notes.append("the price is for a part of a billing cycle")
     return tuple(notes)

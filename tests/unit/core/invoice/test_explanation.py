@@ -114,3 +114,17 @@ def test_no_line_no_explanation() -> None:
     books = tiered_books()
     nothing = Beside(None, None, (), (), ())
     assert explain(books.drafts().invoices[0], uid(1), nothing) is None
+
+
+def test_a_grant_that_begins_in_mid_month_is_no_change() -> None:
+    books = Books.of([agreed()], [granted(1, 40, utc(2027, 1, 15), APRIL)])
+    books.use(utc(2027, 1, 10), 70)
+    books.use(utc(2027, 1, 20), 80)
+    books.move(utc(2027, 2, 2))
+    final = books.account.invoices[0]
+    found = [explained(books, final, line) for line in final.line_items]
+    assert [one.notes for one in found] == [()] * 3
+    over, covered, _ = found
+    assert (over.line.quantity, over.metered_quantity) == (110, 150)
+    assert (covered.line.quantity, covered.metered_quantity) == (40, 80)
+    assert over.drawdowns == covered.drawdowns
