@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,7 +18,7 @@ from meterline.core.ledger.grant import Grant, GrantKind, GrantSegment
 from meterline.core.ledger.posting import manual
 from meterline.core.lifecycle import Change, edit_issues
 from meterline.services import books, customers
-from meterline.services.contract_edits import Edit, edit
+from meterline.services.contract_edits import Edit, Named, edit
 from meterline.services.contract_making import made_grant, surroundings
 from meterline.services.contract_parts import NOTHING, NewPart, NewParts, PlannedGrant
 from meterline.services.contract_writes import finish, hold
@@ -137,6 +138,42 @@ async def update_end_date(
         else _without_later_items(grant, invoices_ending_before),
     )
     await change(workspace, GrantChange(customer_id, kinds, wanted))
+
+
+async def archive(
+    workspace: Workspace, customer_id: UUID, grant_id: UUID, kinds: Sequence[GrantKind]
+) -> None:
+    """Archive a commit or credit for good: what is left of it expires. Raises Invalid, NotFound.
+
+    That of a contract is in the contract's history.
+    """
+    field_name = _id_field(kinds)
+    async with workspace.transaction() as connection:
+        row = await _existing(connection, grant_id, customer_id, kinds)
+    if row["contract_id"] is not None:
+        named = [Named(field_name, grant_id)]
+        verb = "archive_credits" if kinds == CREDITS else "archive_commits"
+        shown = json.dumps({verb: [{"id": str(grant_id)}]}).encode()
+        wanted = Edit(
+            row["contract_id"],
+            customer_id,
+            lambda _: shown,
+            archived_commits=[] if kinds == CREDITS else named,
+            archived_credits=named if kinds == CREDITS else [],
+        )
+        await edit(workspace, wanted)
+        return
+    async with workspace.transaction() as connection:
+        await hold(workspace, connection, customer_id)
+        grant = store.grant_of(await _existing(connection, grant_id, customer_id, kinds))
+        if grant.archived_at is not None:
+            raise Invalid(field_name, "is archived")
+        archived = replace(grant, archived_at=workspace.now)
+        account = await account_of(workspace, connection, customer_id)
+        for issue in edit_issues(account, with_terms(account, None, [archived])):
+            raise Invalid(field_name, issue.message)
+        await store.update(connection, archived)
+        await finish(workspace, connection, customer_id)
 
 
 async def add_manual_entry(workspace: Workspace, wanted: ManualEntry) -> None:

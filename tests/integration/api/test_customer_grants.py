@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import metronome
 import pytest
 from metronome import Metronome
@@ -305,3 +306,30 @@ def test_custom_fields_of_commits_and_credits(shop: Shop, unique: Unique) -> Non
         one.id: one.custom_fields for one in sdk.v1.contracts.list_balances(customer_id=customer)
     }
     assert shown == {credit_id: {}, commit_id: {key: "given"}}
+
+
+def test_commits_and_credits_are_archived_for_good(shop: Shop, http: httpx.Client) -> None:
+    sdk, customer = shop.sdk, shop.customer()
+    contract = shop.contract(customer, credits=[shop.credit(50)], commits=[shop.commit(70)])
+    own = a_credit(shop, customer, 30)
+    rows = sdk.v1.contracts.list_balances(customer_id=customer, include_contract_balances=True).data
+    of_contract = next(one.id for one in rows if one.type == "CREDIT" and one.id != own)
+    bought = next(one.id for one in rows if one.type == "PREPAID")
+    for credit_id in (own, of_contract):
+        body = {"customer_id": customer, "credit_id": credit_id}
+        reply = http.post("/v2/contracts/credits/archive", json=body)
+        assert reply.json() == {"data": {"id": credit_id}}
+        again = http.post("/v2/contracts/credits/archive", json=body)
+        assert (again.status_code, again.json()["message"]) == (400, "credit_id: is archived")
+    body = {"customer_id": customer, "commit_id": bought}
+    paid = http.post("/v2/contracts/commits/archive", json=body)
+    assert paid.status_code == 400
+    assert "FINALIZED invoice" in paid.json()["message"]
+    assert sdk.v1.contracts.get_net_balance(customer_id=customer).data.balance == 70
+    (archived,) = sdk.v1.customers.credits.list(
+        customer_id=customer, include_archived=True, include_balance=True, include_ledgers=True
+    ).data
+    assert archived.balance == 0
+    assert [entry.amount for entry in archived.ledger or []] == [30, -30]
+    history = sdk.v2.contracts.get_edit_history(customer_id=customer, contract_id=contract).data
+    assert [one.id for one in history[0].archive_credits or []] == [of_contract]

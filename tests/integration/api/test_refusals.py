@@ -71,6 +71,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v2/contracts/get": {"customer_id": ID, "contract_id": ID},
     "/v2/contracts/edit": {"customer_id": ID, "contract_id": ID, "update_contract_name": "n"},
     "/v2/contracts/getEditHistory": {"customer_id": ID, "contract_id": ID},
+    "/v2/contracts/commits/archive": {"customer_id": ID, "commit_id": ID},
+    "/v2/contracts/credits/archive": {"customer_id": ID, "credit_id": ID},
     "/v2/contracts/commits/edit": {"customer_id": ID, "commit_id": ID, "name": "n"},
     "/v2/contracts/credits/edit": {"customer_id": ID, "credit_id": ID, "name": "n"},
     "/v1/contracts/customerCommits/updateEndDate": {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from litestar.types import ControllerRouterHandler
 
 from meterline.api.contract_shapes import ContractId
@@ -21,10 +23,20 @@ from meterline.api.contract_shapes_updates import (
     grant_edit,
     grant_shown,
 )
-from meterline.api.requests import IdReply, id_reply
+from meterline.api.requests import Body, IdReply, id_reply
 from meterline.api.wire import encode, post
 from meterline.services import contract_edits, contracts, grants
 from meterline.services.workspace import Workspace
+
+
+class ArchiveCommit(Body):
+    customer_id: UUID
+    commit_id: UUID
+
+
+class ArchiveCredit(Body):
+    customer_id: UUID
+    credit_id: UUID
 
 
 @post("/v2/contracts/edit")
@@ -75,9 +87,25 @@ async def edit_credit(workspace: Workspace, data: EditCredit) -> IdReply:
     return id_reply(data.credit_id)
 
 
+@post("/v2/contracts/commits/archive")
+async def archive_commit(workspace: Workspace, data: ArchiveCommit) -> IdReply:
+    """Archive a commit, the customer's own or a contract's. No method of the SDK; in Metronome's public description."""
+    await grants.archive(workspace, data.customer_id, data.commit_id, grants.COMMITS)
+    return id_reply(data.commit_id)
+
+
+@post("/v2/contracts/credits/archive")
+async def archive_credit(workspace: Workspace, data: ArchiveCredit) -> IdReply:
+    """Archive a credit, the customer's own or a contract's. No method of the SDK; in Metronome's public description."""
+    await grants.archive(workspace, data.customer_id, data.credit_id, grants.CREDITS)
+    return id_reply(data.credit_id)
+
+
 routes: list[ControllerRouterHandler] = [
     edit_contract,
     get_edit_history,
     edit_commit,
     edit_credit,
+    archive_commit,
+    archive_credit,
 ]
