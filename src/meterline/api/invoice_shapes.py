@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from meterline.api.rate_shapes import TermsReply, terms_fields
 from meterline.api.requests import Reply
 from meterline.api.v1.rate_cards import CreditTypeRef, credit_type_ref
+from meterline.core.catalogue import RateTerms
 from meterline.core.invoice import Invoice, LineItem, LineType
 from meterline.core.ledger.grant import GrantKind
+from meterline.core.money import CreditType
 from meterline.core.rating import TierPosition
 from meterline.services.bearers import CustomFieldsOf
 
@@ -151,7 +154,9 @@ def line_item_reply(line: LineItem, custom_fields: CustomFieldsOf) -> LineItemRe
         if line.presentation_group_values is None
         else dict(line.presentation_group_values),
         tier=None if line.tier is None else tier_reply(line.tier),
-        list_price=_list_price(line),
+        list_price=None
+        if line.list_price is None
+        else _list_price(line.list_price, line.credit_type),
         subscription_id=line.subscription_id,
         scheduled_charge_id=line.scheduled_charge_id,
         discount_id=line.discount_id,
@@ -189,12 +194,9 @@ def _commit_fields(line: LineItem, custom_fields: CustomFieldsOf) -> dict[str, A
     }
 
 
-def _list_price(line: LineItem) -> ListPriceReply | None:
-    if line.list_price is None:
-        return None
-    return ListPriceReply(
-        credit_type=credit_type_ref(line.credit_type), **terms_fields(line.list_price)
-    )
+@lru_cache(maxsize=1_000)  # thousands of lines have a few prices
+def _list_price(terms: RateTerms, credit_type: CreditType) -> ListPriceReply:
+    return ListPriceReply(credit_type=credit_type_ref(credit_type), **terms_fields(terms))
 
 
 def _present(values: Mapping[str, str | None] | None) -> dict[str, str] | None:

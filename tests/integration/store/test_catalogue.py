@@ -10,7 +10,13 @@ import pytest
 from psycopg.rows import dict_row
 
 # Tables of the installation as a whole. They hold nothing of any customer; the list stays short.
-INSTALLATION_WIDE = {"schema_migration", "log_partition", "stream_partition", "worker_slot"}
+INSTALLATION_WIDE = {
+    "schema_migration",
+    "log_partition",
+    "log_routing",
+    "stream_partition",
+    "worker_slot",
+}
 ROLES = ("meterline_api", "meterline_pipeline")
 
 Catalogue = psycopg.Connection[dict[str, Any]]
