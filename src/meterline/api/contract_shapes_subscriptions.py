@@ -157,6 +157,7 @@ def subscription_of(
     rate, proration = body.subscription_rate, body.proration
     start = optional_instant(f"{place}starting_at", body.starting_at) or starting_at
     cycle = body.billing_cycle_config or CycleBody()
+    collection = member(f"{place}collection_schedule", CollectionSchedule, body.collection_schedule)
     quantity, seats = _quantity(place, body, start)
     subscription = Subscription(
         id=making.part_id(place, body.temporary_id),
@@ -164,18 +165,12 @@ def subscription_of(
         billing_frequency=member(
             f"{place}subscription_rate.billing_frequency", Frequency, rate.billing_frequency
         ),
-        collection_schedule=member(
-            f"{place}collection_schedule", CollectionSchedule, body.collection_schedule
-        ),
+        collection_schedule=collection,
         starting_at=start,
         ending_before=optional_instant(f"{place}ending_before", body.ending_before),
         quantity_changes=quantity,
         is_prorated=True if proration.is_prorated is None else proration.is_prorated,
-        invoice_behavior=InvoiceBehavior.BILL_IMMEDIATELY
-        if proration.invoice_behavior is None
-        else member(
-            f"{place}proration.invoice_behavior", InvoiceBehavior, proration.invoice_behavior
-        ),
+        invoice_behavior=_behavior(place, proration, collection),
         rounding=rounding_of(f"{place}proration.rounding.", proration.rounding),
         invoice_placement=InvoicePlacement.ON_USAGE_INVOICE
         if cycle.invoice_placement is None
@@ -193,6 +188,18 @@ def subscription_of(
         created_at=making.now,
     )
     return NewPart(place, subscription, kept(body, "description"), body.custom_fields or {})
+
+
+def _behavior(
+    place: str, proration: ProrationBody, collection: CollectionSchedule
+) -> InvoiceBehavior:
+    """How increases are billed: as said, else at once in advance, and with the rest in arrears."""
+    given = proration.invoice_behavior
+    if given is not None:
+        return member(f"{place}proration.invoice_behavior", InvoiceBehavior, given)
+    if collection is CollectionSchedule.ADVANCE:
+        return InvoiceBehavior.BILL_IMMEDIATELY
+    return InvoiceBehavior.BILL_ON_NEXT_COLLECTION_DATE
 
 
 def rounding_of(place: str, body: RoundingBody | None) -> ProrationRounding | None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from meterline.core.catalogue import Product, ProductType, RateCard
+from meterline.core.catalogue import Product, ProductType, Rate, RateCard
 from meterline.core.charges import (
     invoice_schedule,
     professional_service_issues,
@@ -16,23 +16,29 @@ from meterline.core.charges import (
 )
 from meterline.core.contract import Contract
 from meterline.core.contract.schedule import ScheduledCharge
+from meterline.core.contract.subscription import Subscription
 from meterline.core.errors import Issue, require
 from meterline.core.ledger.grant import AccessType, Grant
 from meterline.core.ledger.rules import grant_issues, recurring_issues
 from meterline.core.money import CreditType
 from meterline.core.rating.override_rules import override_issues
 from meterline.services import products, rate_cards
+from meterline.services.catalogue import load_rates
 from meterline.services.contract_parts import NewPart, NewParts, PlannedCharge, PlannedGrant
 from meterline.store.database import Connection
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What parts are checked against: the card, the products they name, and the grants the customer has already."""
+    """What parts are checked against: the card, the products they name, and the grants the customer has already.
+
+    `rates`: the card's, where subscriptions are to be added.
+    """
 
     card: RateCard | None
     products: Mapping[UUID, Product]
     grant_ids: frozenset[UUID] = frozenset()
+    rates: tuple[Rate, ...] = ()
 
 
 async def surroundings(
@@ -47,7 +53,10 @@ async def surroundings(
     cards = await rate_cards.load(connection, [] if rate_card_id is None else [rate_card_id])
     sold = await products.load(connection, {*_product_ids(parts), *product_ids})
     card = None if rate_card_id is None else cards[rate_card_id]
-    return Surroundings(card, sold, frozenset(grant_ids))
+    rates: list[Rate] = []
+    if parts.subscriptions and rate_card_id is not None:
+        rates = await load_rates(connection, rate_card_id)
+    return Surroundings(card, sold, frozenset(grant_ids), tuple(rates))
 
 
 def with_parts(contract: Contract, parts: NewParts, around: Surroundings) -> Contract:
@@ -84,7 +93,10 @@ def with_parts(contract: Contract, parts: NewParts, around: Surroundings) -> Con
             at = "invoice_amount.credit_type_id"
             require(recurring.issues(invoice_currency_issues(at, paid, around.card)))
         contract = changed
-    return _with_overrides(contract, parts, around)
+    contract = _with_overrides(contract, parts, around)
+    for subscription in parts.subscriptions:
+        require(subscription.issues(_unsold_issues(subscription.value, contract, around)))
+    return contract
 
 
 def made_grant(
@@ -164,6 +176,30 @@ def _charge(
         name=charge.name,
         is_discount=charge.is_discount,
     )
+
+
+def _unsold_issues(
+    subscription: Subscription, contract: Contract, around: Surroundings
+) -> list[Issue]:
+    """Return whether neither the card nor an overwrite of the contract's has a price for the subscription.
+
+    A rate that is not entitled will do: it may be sold later. So will one of the old form, for every frequency.
+    """
+    wanted = (None, subscription.billing_frequency)
+    priced = any(
+        rate.product_id == subscription.product_id and rate.billing_frequency in wanted
+        for rate in around.rates
+    )
+    overwritten = any(
+        specifier.product_id == subscription.product_id and specifier.billing_frequency in wanted
+        for override in contract.overrides
+        if override.overwrite is not None
+        for specifier in override.specifiers
+    )
+    if priced or overwritten:
+        return []
+    frequency = subscription.billing_frequency
+    return [Issue("subscription_rate", f"the rate card has no {frequency} rate of the product")]
 
 
 def _with_overrides(contract: Contract, parts: NewParts, around: Surroundings) -> Contract:

@@ -111,6 +111,7 @@ def test_recurring_grants_and_subscriptions_come_back(shown: ContractV2) -> None
     assert seats.quantity_management_mode == "SEAT_BASED"
     assert fixed.quantity_management_mode == "QUANTITY_ONLY"
     assert (seats.quantity_schedule[0].quantity, fixed.quantity_schedule[0].quantity) == (3, 4)
+    assert fixed.proration.invoice_behavior == "BILL_ON_NEXT_COLLECTION_DATE"
     assert seats.proration.rounding is not None
     assert seats.proration.rounding.decimal_places == 2
     assert seats.custom_fields == {"sku": "seat"}
@@ -227,6 +228,25 @@ def test_a_used_key_is_a_conflict_and_leaves_nothing(shop: Shop, unique: Unique)
         customer_id=customer, include_contract_balances=True
     )
     assert balances.data == []
+
+
+def test_a_subscription_needs_a_price(shop: Shop) -> None:
+    customer = shop.customer()
+    yearly = {
+        "collection_schedule": "ADVANCE",
+        "proration": {},
+        "subscription_rate": {"billing_frequency": "ANNUAL", "product_id": shop.seat},
+        "initial_quantity": 1,
+    }
+    with pytest.raises(metronome.BadRequestError, match=r"subscriptions\[0\]\.subscription_rate"):
+        shop.contract(customer, subscriptions=[yearly])
+    overwritten = {
+        "starting_at": START,
+        "type": "OVERWRITE",
+        "override_specifiers": [{"product_id": shop.seat, "billing_frequency": "ANNUAL"}],
+        "overwrite_rate": {"rate_type": "FLAT", "price": 9},
+    }
+    assert shop.contract(customer, subscriptions=[yearly], overrides=[overwritten])
 
 
 LONG = float("9" * 40)
