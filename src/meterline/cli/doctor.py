@@ -42,6 +42,7 @@ GIB = 1024**3
 # The log keeps 35 days of events; below this there is not room for an hour of them at full speed.
 DISK_BYTES_LOW, DISK_BYTES_MIN = 10 * GIB, 1 * GIB
 MEMORY_BYTES_LOW = 2 * GIB  # the platform takes 1.5 GB at most
+UNSETTLED_SHOWN = 3
 SKEW_MAX = timedelta(seconds=2)
 FRESHNESS_SECONDS_MAX = 30.0
 
@@ -175,6 +176,13 @@ def database_findings(url: str, now: datetime) -> Iterator[Finding]:
             "time partitions",
             diagnosis.missing_partitions(connection, now),
             "`meterline work` makes them hourly: look at its log",
+        )
+        unsettled = diagnosis.unsettled_customers(connection, UNSETTLED_SHOWN)
+        yield _judge(
+            "books",
+            ", ".join(unsettled) or "nothing amiss",
+            "warn" if unsettled else "ok",
+            "they are tried again by themselves; the log of `meterline schedule` says more",
         )
         skew = diagnosis.clock_skew(connection, datetime.now(UTC))
         yield _judge(

@@ -22,6 +22,9 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NO
     AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
 ORDER BY c.relname
 """
+_UNSETTLED = """
+SELECT customer_id, failures, reason FROM books_due WHERE failures > 0 ORDER BY failures DESC, customer_id LIMIT %s
+"""
 _POWERFUL_ROLES = """
 SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) AND (rolsuper OR rolbypassrls OR rolcanlogin)
 """
@@ -71,6 +74,14 @@ def missing_partitions(connection: Connection, now: datetime) -> list[str]:
             if row is None or row[0] is None:
                 missing.append(name)
     return missing
+
+
+def unsettled_customers(connection: Connection, limit: int) -> list[str]:
+    """Return customers whose books could not be settled, and why; those that failed most often first."""
+    with connection.transaction():
+        connection.execute("SET LOCAL ROLE meterline_pipeline")
+        rows = connection.execute(_UNSETTLED, [limit]).fetchall()
+    return [f"customer {row[0]} failed {row[1]} times: {row[2]}" for row in rows]
 
 
 def clock_skew(connection: Connection, now: datetime) -> timedelta:

@@ -112,3 +112,20 @@ def test_a_platform_without_workers_is_found(database_url: str) -> None:
     found = findings(database_url)
     assert found["pipeline"].verdict == "fail"
     assert "0 workers" in found["pipeline"].found
+
+
+def test_customers_whose_books_cannot_be_settled_are_named(database_url: str) -> None:
+    assert findings(database_url)["books"].verdict == "ok"
+    with psycopg.connect(database_url, options="-c role=meterline_pipeline") as connection:
+        connection.execute(
+            "WITH made AS (INSERT INTO environment (name, kind) VALUES ('e', 'production')"
+            "              RETURNING environment_id),"
+            "     known AS (INSERT INTO customer (environment_id, customer_id, name, created_at, updated_at)"
+            "               SELECT environment_id, gen_random_uuid(), 'c', now(), now() FROM made"
+            "               RETURNING environment_id, customer_id)"
+            " INSERT INTO books_due (environment_id, customer_id, failures, reason)"
+            " SELECT environment_id, customer_id, 7, 'no such metric' FROM known"
+        )
+    found = findings(database_url)["books"]
+    assert found.verdict == "warn"
+    assert "failed 7 times: no such metric" in found.found
