@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.scenarios.vendor import USD, Vendor, by_type, day, due, months
+from tests.scenarios.vendor import USD, Vendor, by_type, day, due, ledger, months
 
 JAN, FEB, MAR, APR, MAY = months(1, 2, 3, 4, 5)
 NEXT_YEAR = day(1, 1, year=2032)
@@ -283,3 +283,53 @@ def test_a_composite_with_a_credit(vendor: Vendor) -> None:
     january = acme.bill(JAN)
     assert january.total == 50
     assert by_type(january)["applied_commit_or_credit"] == -1050
+
+
+def test_an_ended_contract_gives_no_more_credits(vendor: Vendor) -> None:
+    """500 a month until the renewal in mid-February, which brings none: the second is cut there, and no third comes."""
+    gift = vendor.product("Gift")
+    acme = vendor.customer()
+    old = acme.sign(
+        JAN,
+        recurring_credits=[
+            {
+                "product_id": gift,
+                "name": "monthly",
+                "access_amount": {"credit_type_id": USD, "unit_price": 500, "quantity": 1},
+                "commit_duration": {"value": 1, "unit": "PERIODS"},
+                "priority": 1,
+                "starting_at": JAN,
+            }
+        ],
+    )
+    vendor.go(day(2, 10))
+    acme.sign(day(2, 15), transition={"type": "RENEWAL", "from_contract_id": old})
+    assert acme.net_balance() == 500
+    vendor.go(day(2, 15))
+    assert acme.net_balance() == 0
+    vendor.go(day(4, 5))
+    assert len(acme.grants()) == 2
+    assert sum(amount for one in acme.grants().values() for _, amount, _ in ledger(one)) == 0
+
+
+def test_usage_that_costs_nothing_is_left_out_of_support(vendor: Vendor) -> None:
+    """Support is a tenth of calls and storage, without what is free: storage is free under this contract."""
+    calls, storage = vendor.usage_product("Calls", 100), vendor.usage_product("Storage", 50)
+    support = vendor.product(
+        "Support",
+        "COMPOSITE",
+        composite_product_ids=[calls, storage],
+        exclude_free_usage=True,
+    )
+    vendor.price(support, rate_type="PERCENTAGE", price=0.1)
+    acme = vendor.customer()
+    acme.sign(
+        JAN,
+        overrides=[
+            {"type": "MULTIPLIER", "multiplier": 0, "product_id": storage, "starting_at": JAN}
+        ],
+    )
+    vendor.go(day(1, 20))
+    acme.uses(calls, 10, day(1, 7))
+    acme.uses(storage, 10, day(1, 7))
+    assert acme.bill(JAN).total == 1100

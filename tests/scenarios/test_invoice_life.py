@@ -256,3 +256,77 @@ def test_what_is_not_due_does_nothing(vendor: Vendor) -> None:
     before = books(acme)
     vendor.go(day(2, 3))
     assert books(acme) == before
+
+
+def test_days_and_hours_of_a_bill_with_everything(vendor: Vendor) -> None:
+    """40 calls at 100, a credit of 1,000 and 500 of the month, two seats in advance: days add up to the bill.
+
+    4,000 for calls, 1,500 paid; 6,000 for February's seats, of which February's 500 pay a part: 8,000.
+    """
+    acme, _ = agreed(vendor)
+    vendor.go(day(2, 5))
+    january = acme.bill(JAN)
+    assert january.total == 8000
+    breakdowns = acme.sdk.v1.customers.invoices.list_breakdowns
+    days = list(breakdowns(customer_id=acme.id, starting_on=JAN, ending_before=FEB, limit=100))
+    mine = [row for row in days if row.id == january.id]
+    assert sum(row.total for row in mine) == 8000
+    by_day = {row.breakdown_start_timestamp: by_type(row) for row in mine if row.line_items}
+    assert by_day[day(1, 7)]["usage"] == 4000
+    assert (
+        sum(one.get("applied_commit_or_credit", 0) for one in by_day.values())
+        == by_type(january)["applied_commit_or_credit"]
+    )
+    hours = list(
+        breakdowns(
+            customer_id=acme.id,
+            starting_on=day(1, 7),
+            ending_before=day(1, 8),
+            window_size="HOUR",
+            limit=100,
+        )
+    )
+    assert sum(by_type(row).get("usage", 0) for row in hours if row.id == january.id) == 4000
+
+
+def test_a_fee_voided_and_billed_again(vendor: Vendor) -> None:
+    """A void fee is not billed by itself again; made anew it has another id and the same amount."""
+    fee = vendor.product("Fee")
+    acme = vendor.customer()
+    acme.sign(JAN, scheduled_charges=[{"product_id": fee, "schedule": due((700, JAN))}])
+    (first,) = acme.invoices(type="SCHEDULED")
+    vendor.sdk.v1.invoices.void(id=first.id)
+    vendor.go(day(2, 5))
+    assert acme.charges() == [("VOID", 700)]
+    again = vendor.sdk.v1.invoices.regenerate(id=first.id).data.id
+    assert again != first.id
+    assert sorted(acme.charges()) == [("FINALIZED", 700), ("VOID", 700)]
+
+
+def test_a_credit_that_was_edited_after_the_bill_pays_when_it_is_made_anew(vendor: Vendor) -> None:
+    """2,000 of usage, a credit of 500. Raised to 1,500 after the bill was final, and the bill made anew: 500 due."""
+    calls, present = vendor.usage_product("Calls", 100), vendor.product("Gift")
+    acme = vendor.customer()
+    contract = acme.sign(JAN, credits=[gift(present, 500, JAN, APR)])
+    vendor.go(day(1, 20))
+    acme.uses(calls, 20, day(1, 7))
+    vendor.go(day(2, 10))
+    january = acme.bill(JAN)
+    assert january.total == 1500
+    credit = acme.grant("gift")
+    segment = credit.access_schedule.schedule_items[0].id
+    acme.edit(
+        contract,
+        update_credits=[
+            {
+                "credit_id": credit.id,
+                "access_schedule": {"update_schedule_items": [{"id": segment, "amount": 1500}]},
+            }
+        ],
+    )
+    assert acme.bill(JAN).total == 1500
+    assert acme.net_balance() == 1000
+    vendor.sdk.v1.invoices.void(id=january.id)
+    vendor.sdk.v1.invoices.regenerate(id=january.id)
+    assert acme.bill(JAN).total == 500
+    assert acme.net_balance() == 0

@@ -364,3 +364,42 @@ def test_a_fee_on_an_invoice_of_its_own(april: Vendor) -> None:
     april.go(day(5, 2))
     assert final_charges(acme) == [3000, 3500]
     assert acme.bills()[0] == ("FINALIZED", 0)
+
+
+def test_monthly_seats_on_weekly_statements(april: Vendor) -> None:
+    """Weeks from the first of April end on the 8th, 15th, 22nd, 29th: none ends as May begins, so May has its own."""
+    seat = april.seat(3000)
+    acme = april.customer()
+    acme.sign(
+        APR,
+        usage_statement_schedule={"frequency": "WEEKLY", "day": "CONTRACT_START"},
+        subscriptions=[subscription(seat, 1)],
+    )
+    april.go(day(5, 2))
+    assert final_charges(acme) == [3000, 3000]
+    assert [total for _, total in acme.bills()] == [0] * 5
+
+
+def test_seats_go_down_and_up_again_within_a_month(april: Vendor) -> None:
+    """10, then 6 on the 6th, 9 on the 11th, 12 on the 16th: only the two above 10 are charged, for half a month."""
+    seat = april.seat(3000)
+    acme = april.customer()
+    contract = acme.sign(APR, subscriptions=[subscription(seat, 10)])
+    for number, quantity in ((6, 6), (11, 9), (16, 12)):
+        april.go(day(4, number))
+        acme.edit(contract, **change(acme.contract(contract), at=day(4, number), quantity=quantity))
+    assert final_charges(acme) == [30_000, 3000]
+    assert acme.bill(APR).total == 36_000
+
+
+def test_seats_that_are_to_come_are_not_charged_before(april: Vendor) -> None:
+    """On the 10th two more are agreed for the 16th: charged on the 16th."""
+    seat = april.seat(3000)
+    acme = april.customer()
+    contract = acme.sign(APR, subscriptions=[subscription(seat, 10)])
+    april.go(day(4, 10))
+    acme.edit(contract, **change(acme.contract(contract), at=day(4, 16), quantity_delta=2))
+    april.go(day(4, 15, 23))
+    assert final_charges(acme) == [30_000]
+    april.go(day(4, 16))
+    assert final_charges(acme) == [30_000, 3000]

@@ -11,7 +11,7 @@ from tests.property.books.machine import Histories
 from tests.scenarios.conftest import NewVendor
 
 few = settings(
-    max_examples=12,
+    max_examples=10,
     stateful_step_count=7,
     deadline=None,
     derandomize=True,
