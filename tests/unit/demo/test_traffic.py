@@ -1,6 +1,10 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 
+from meterline.cli.catalogue.price_bodies import PriceWriter
+from meterline.cli.catalogue.source import Source
 from meterline.demo import catalogue
 from meterline.demo.traffic import TICKS_A_SECOND, Traffic
 
@@ -57,5 +61,7 @@ def test_the_catalogue_is_complete_and_its_prices_exact() -> None:
     pricing = catalogue.pricing(300)
     assert len({customer.name for customer in pricing.customers}) == 300
     assert len({customer.ingest_aliases[0] for customer in pricing.customers}) == 300
-    terms = [rate.terms() for rate in pricing.rate_cards[0].rates]
+    writer = PriceWriter(Source(Path("demo"), None), currency="USD")
+    terms = [writer.terms(rate, ()) for rate in pricing.rate_cards[0].rates]
     assert len(terms) == len(catalogue.models()) * 3 * 3 + 1
+    assert all(isinstance(one.get("price", Decimal(0)), Decimal) for one in terms)

@@ -14,7 +14,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from meterline.log.kafka.topic import Topic, end_offsets
+from meterline.log.kafka.topic import Topic, count_partitions, end_offsets
 from meterline.log.kafka.wire import record_of
 from meterline.stream.errors import Backpressure
 from meterline.stream.log import PartitionEnd, Position, Record
@@ -63,6 +63,8 @@ class KafkaLogReader:
     def __init__(self, topic: Topic) -> None:
         self._topic = topic
         self._admin = AdminClient(topic.client())
+        # A client that has not seen the topic yet takes seconds over its first question about offsets.
+        count_partitions(self._admin, topic)
         self._consumer = Consumer(
             topic.client(
                 {
