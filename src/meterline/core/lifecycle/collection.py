@@ -25,10 +25,10 @@ from meterline.core.charges import (
 )
 from meterline.core.contract import Contract
 from meterline.core.decimals import EXACT, ZERO
-from meterline.core.invoice import Invoice, InvoiceType, LineType
+from meterline.core.invoice import Invoice, InvoiceType
 from meterline.core.ledger.grant import GrantKind
 from meterline.core.lifecycle.account import Account
-from meterline.core.lifecycle.facts import Facts
+from meterline.core.lifecycle.facts import Facts, bills
 from meterline.core.lifecycle.spans import Span, price_at, price_list_of
 from meterline.core.money import CreditType
 from meterline.core.period import EPOCH, Period
@@ -159,7 +159,7 @@ def _without(billed: Mapping[UUID, Decimal], stored: Invoice) -> dict[UUID, Deci
     """What invoices other than `stored` bill."""
     rest = dict(billed)
     for line in stored.line_items:
-        if line.source_id is not None and line.type is not LineType.APPLIED:
+        if line.source_id is not None and bills(line):
             left = EXACT.subtract(rest.get(line.source_id, ZERO), line.quantity)
             if left:
                 rest[line.source_id] = left

@@ -7,16 +7,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from meterline.core.contract import Contract
 from meterline.core.decimals import EXACT, ZERO
-from meterline.core.invoice import Invoice, InvoiceStatus, InvoiceType, LineType
+from meterline.core.invoice import Invoice, InvoiceStatus, InvoiceType, LineItem, LineType
 from meterline.core.ledger.entry import EntryType, LedgerEntry
 from meterline.core.ledger.grant import GrantSegment
 from meterline.core.lifecycle.account import Account
+from meterline.core.rating.piece import PieceKind
 
 STARTS = (EntryType.SEGMENT_START, EntryType.INITIAL_BALANCE)
+
+
+class Posting(NamedTuple):
+    """An entry of a segment, to be posted at `at` or later."""
+
+    at: datetime
+    segment_id: UUID
+    entry: LedgerEntry
+
+
+def bills(line: LineItem) -> bool:
+    """Whether a line's quantity is billed of the term it names."""
+    return line.type is not LineType.APPLIED and line.counts is PieceKind.UNITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +73,7 @@ class Facts:
             if invoice.id in successors:
                 continue
             for line in invoice.line_items:
-                if line.source_id is not None and line.type is not LineType.APPLIED:
+                if bills(line) and line.source_id is not None:
                     billed[line.source_id] = EXACT.add(billed[line.source_id], line.quantity)
         return cls(
             {one.id: one for one in account.contracts if one.archived_at is None},

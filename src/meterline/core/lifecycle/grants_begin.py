@@ -13,7 +13,7 @@ from meterline.core.contract import Contract
 from meterline.core.contract.recurring import RecurringGrant, SeatAllocation
 from meterline.core.contract.subscription import Subscription
 from meterline.core.decimals import EXACT, ZERO, total
-from meterline.core.ledger.entry import EntryType, LedgerEntry
+from meterline.core.ledger.entry import EntryType
 from meterline.core.ledger.grant import Grant, GrantSegment
 from meterline.core.ledger.posting import seat_adjustment, segment_correction, segment_start
 from meterline.core.ledger.recurrence import (
@@ -25,7 +25,7 @@ from meterline.core.ledger.recurrence import (
     seat_increase_amount,
 )
 from meterline.core.lifecycle.account import Account
-from meterline.core.lifecycle.facts import STARTS, Facts
+from meterline.core.lifecycle.facts import STARTS, Facts, Posting
 from meterline.core.period import Period
 
 
@@ -37,30 +37,38 @@ class Making(NamedTuple):
     grants: tuple[Grant, ...]
 
 
-class Posting(NamedTuple):
-    """An entry of a segment, to be posted at `at` or later."""
-
-    at: datetime
-    segment_id: UUID
-    entry: LedgerEntry
-
-
 def makings(account: Account, facts: Facts) -> Iterator[Making]:
     """Yield for each recurring grant what it makes next."""
     made = {grant.id for grant in account.grants}
+    last_made = _last_made(account)
     for contract in facts.contracts.values():
         for recurring in contract.recurring_grants:
-            making = next(_makings_of(contract, recurring, made), None)
+            since = last_made.get(recurring.id, recurring.starting_at)
+            making = next(_makings_of(contract, recurring, made, since), None)
             if making is not None:
                 yield making
 
 
-def _makings_of(contract: Contract, recurring: RecurringGrant, made: set[UUID]) -> Iterator[Making]:
+def _last_made(account: Account) -> dict[UUID, datetime]:
+    """By recurring grant, when the last that it made began. Periods that were over by then make nothing more."""
+    found: dict[UUID, datetime] = {}
+    for grant in account.grants:
+        if grant.recurring_grant_id is not None and grant.segments:
+            start = grant.segments[0].starting_at
+            found[grant.recurring_grant_id] = max(found.get(grant.recurring_grant_id, start), start)
+    return found
+
+
+def _makings_of(
+    contract: Contract, recurring: RecurringGrant, made: set[UUID], since: datetime
+) -> Iterator[Making]:
     subscription = next(
         (one for one in contract.subscriptions if one.id == recurring.subscription_id), None
     )
     for recurrence in recurrence_periods(recurring, contract):
         start = recurrence.period.start
+        if recurrence.period.end <= since:
+            continue
         if subscription is None or recurring.allocation is SeatAllocation.POOLED:
             if child_grant_id(recurring, start) in made:
                 continue
@@ -156,13 +164,17 @@ def _correction(grant: Grant, segment: GrantSegment, difference: Decimal, earlie
 def seat_adjustments(account: Account, facts: Facts) -> Iterator[Posting]:
     """Yield what seats that came after a POOLED period had begun add to its grant."""
     grants = {grant.id: grant for grant in account.grants}
+    last_made = _last_made(account)
     for contract in facts.contracts.values():
         subscriptions = {one.id: one for one in contract.subscriptions}
         for recurring in contract.recurring_grants:
             subscription = subscriptions.get(recurring.subscription_id or contract.id)
             if subscription is None or recurring.allocation is not SeatAllocation.POOLED:
                 continue
+            since = last_made.get(recurring.id, recurring.starting_at)
             for recurrence in recurrence_periods(recurring, contract):
+                if recurrence.period.end <= since:
+                    continue
                 grant = grants.get(child_grant_id(recurring, recurrence.period.start))
                 if grant is None:
                     break

@@ -21,7 +21,7 @@ from meterline.core.ledger.posting import expiration, rollover
 from meterline.core.ledger.rollover import rolled_over_grant, rollover_amount
 from meterline.core.lifecycle.account import Account
 from meterline.core.lifecycle.collection import is_trueup
-from meterline.core.lifecycle.facts import Facts
+from meterline.core.lifecycle.facts import Facts, Posting
 from meterline.core.lifecycle.spans import last_final
 
 
@@ -43,14 +43,6 @@ class Rolling(NamedTuple):
     segment: GrantSegment
     entry: LedgerEntry
     grant: Grant
-
-
-class Expiring(NamedTuple):
-    """What is left of a segment, and gone at `at` or later."""
-
-    at: datetime
-    segment: GrantSegment
-    entry: LedgerEntry
 
 
 def shortfalls(account: Account, facts: Facts) -> Iterator[Shortfall]:
@@ -115,7 +107,7 @@ def rollings(account: Account, facts: Facts) -> Iterator[Rolling]:
                 yield Rolling(at, segment, entry, rolled_over_grant(grant, segment, amount, new))
 
 
-def expirings(account: Account, facts: Facts) -> Iterator[Expiring]:
+def expirings(account: Account, facts: Facts) -> Iterator[Posting]:
     """Yield what is left of segments at their end, their contract's end, or when their grant was archived."""
     for grant in account.grants:
         archived_at = _archived_at(account, grant)
@@ -134,7 +126,7 @@ def expirings(account: Account, facts: Facts) -> Iterator[Expiring]:
                 ends = _end(facts, grant, segment)
                 due = _all_final(account, facts, grant, segment)
             entry = expiration(grant, segment, left, at=ends, earlier=earlier)
-            yield Expiring(due, segment, entry)
+            yield Posting(due, segment.id, entry)
 
 
 def _is_live(grant: Grant, facts: Facts) -> bool:

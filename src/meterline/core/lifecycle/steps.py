@@ -7,17 +7,19 @@ change would act on what was due before it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
+from meterline.core.ledger.entry import LedgerEntry
 from meterline.core.lifecycle import grants_begin, grants_end
 from meterline.core.lifecycle.account import Account, Change
 from meterline.core.lifecycle.collection import DateInvoice, date_invoice_id, date_invoices
-from meterline.core.lifecycle.facts import Facts
+from meterline.core.lifecycle.facts import Facts, Posting
 from meterline.core.lifecycle.finalization import finalized, spans_due
 from meterline.core.lifecycle.grants_end import Shortfall
 from meterline.core.lifecycle.issuing import issued, trued_up
@@ -55,7 +57,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """A step to be, with what it is about: a Making, Posting, Span, DateInvoice, Shortfall, Rolling or Expiring."""
+    """A step to be, with what it is about: a Making, Posts, a Span, DateInvoice, Shortfall or Rolling."""
 
     at: datetime
     kind: StepKind
@@ -130,8 +132,8 @@ def perform(account: Account, step: Step, usage: UsageBook | None = None) -> Cha
             return trued_up(account, cause)
         case grants_end.Rolling():
             return Change(grants=(cause.grant,), entries=(cause.entry,))
-        case grants_begin.Posting() | grants_end.Expiring():
-            return Change(entries=(cause.entry,))
+        case _Posts():
+            return Change(entries=cause.entries)
     raise AssertionError(f"a step of no kind: {step}")
 
 
@@ -144,8 +146,7 @@ def _dues(account: Account, facts: Facts, until: datetime) -> Iterator[_Due]:
         (StepKind.ADJUST_SEATS, grants_begin.seat_adjustments),
         (StepKind.CORRECT_SEGMENT, grants_begin.segment_corrections),
     ):
-        for posting in postings(account, facts):
-            yield _Due(posting.at, kind, posting.segment_id, posting)
+        yield from _together(kind, postings(account, facts))
     for group in date_invoices(account, facts, until):
         subject = date_invoice_id(facts, account.customer_id, group)
         yield _Due(group.issued_at, StepKind.ISSUE_SCHEDULED, subject, group)
@@ -155,5 +156,21 @@ def _dues(account: Account, facts: Facts, until: datetime) -> Iterator[_Due]:
         yield _Due(shortfall.at, StepKind.TRUE_UP, shortfall.grant.id, shortfall)
     for rolling in grants_end.rollings(account, facts):
         yield _Due(rolling.at, StepKind.ROLL_OVER, rolling.segment.id, rolling)
-    for expiring in grants_end.expirings(account, facts):
-        yield _Due(expiring.at, StepKind.EXPIRE, expiring.segment.id, expiring)
+    yield from _together(StepKind.EXPIRE, grants_end.expirings(account, facts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Posts:
+    """Entries that are posted together."""
+
+    entries: tuple[LedgerEntry, ...]
+
+
+def _together(kind: StepKind, postings: Iterable[Posting]) -> Iterator[_Due]:
+    """One step for all of a kind and an instant: a thousand seats begin and expire together."""
+    by_time: dict[datetime, list[Posting]] = defaultdict(list)
+    for posting in postings:
+        by_time[posting.at].append(posting)
+    for at, found in by_time.items():
+        posts = _Posts(tuple(posting.entry for posting in found))
+        yield _Due(at, kind, found[0].segment_id, posts)

@@ -114,8 +114,15 @@ def test_a_customers_own_commit_is_invoiced_to_him_or_on_the_contract_it_names()
         contract_id=None,
         invoice=payable((JANUARY, 100)),
     )
-    named = replace(
-        own, id=uid(402), invoice_contract_id=uid(200), invoice=payable((JANUARY, 5), number=650)
+    named = granted(
+        2,
+        100,
+        JANUARY,
+        APRIL,
+        GrantKind.PREPAID,
+        contract_id=None,
+        invoice_contract_id=uid(200),
+        invoice=payable((JANUARY, 5), number=650),
     )
     books = Books.of([agreed()], [own, named])
     assert {(one.contract_id, one.customer_id, one.total) for one in books.account.invoices} == {
