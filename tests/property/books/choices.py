@@ -109,17 +109,21 @@ def overrides(draw: st.DrawFn, name: str, now: t.Hour) -> t.Override:
 def grants(
     draw: st.DrawFn, name: str, now: t.Hour, contract: t.Contract | None, others: tuple[str, ...]
 ) -> t.Grant:
-    """A commit or credit of `contract`, within its life, or (None) of the customer, for some of `others` or all."""
-    kind = draw(st.sampled_from(["PREPAID", "POSTPAID", "CREDIT"]))
+    """A commit or credit of `contract`, within its life, or (None) of the customer, for some of `others` or all.
+
+    Often of equal priority, at the same time and long enough to be used, so that they compete.
+    """
+    kind = draw(st.sampled_from(["PREPAID", "PREPAID", "CREDIT", "POSTPAID"]))
     first = max(0, now - 10 * DAY) if contract is None else contract.start
     last = contract.end if contract is not None and contract.end is not None else first + HORIZON
-    starts = draw(hours(first, max(first, min(last - 1, now + 10 * DAY))))
+    starts = draw(st.just(first) | hours(first, max(first, min(last - 1, now + 10 * DAY))))
     count = 1 if kind == "POSTPAID" else draw(st.integers(1, 2))
     segments = []
     for _ in range(count):
         if starts >= last:
             break
-        ends = draw(hours(starts + 1, min(last, starts + 40 * DAY)))
+        long = min(last, starts + draw(st.sampled_from([25, 30, 40])) * DAY)
+        ends = draw(st.just(long) | hours(starts + 1, long))
         segments.append(t.Segment(draw(amounts), starts, ends))
         starts = ends
     bills: tuple[tuple[t.Hour, Fraction], ...] = ()
@@ -127,7 +131,7 @@ def grants(
         bills = ((segments[0].end, segments[0].amount),)
     elif kind == "PREPAID" and draw(st.booleans()):
         bills = ((draw(hours(segments[0].start, segments[-1].end)), draw(amounts)),)
-    products = draw(st.sampled_from([(), (), ("Alpha",), ("Beta", "Gamma")]))
+    products = draw(st.sampled_from([(), (), ("Alpha",), ("Alpha", "Beta"), ("Beta", "Gamma")]))
     region = (
         draw(st.sampled_from([None, None, "eu"])) if products in [(), ("Beta", "Gamma")] else None
     )
@@ -141,7 +145,7 @@ def grants(
         name,
         kind,
         tuple(segments),
-        draw(st.integers(1, 3)),
+        draw(st.sampled_from([1, 1, 1, 2])),
         None if contract is None else contract.name,
         of,
         products,
@@ -219,7 +223,7 @@ def contracts(
         draw(st.none() | hours(start + DAY, start + 60 * DAY)),
         draw(st.sampled_from(["MONTHLY", "WEEKLY"])),
         draw(st.booleans()),
-        draw(st.sampled_from([None, None, ("red",), ("blue",)])),
+        draw(st.sampled_from([None, None, None, ("red",), ("blue",)])),
         renews=renews,
     )
     parts = {

@@ -144,6 +144,13 @@ class Histories(RuleBasedStateMachine):
 
     @precondition(lambda self: self.books.contracts and len(self.books.grants) < GRANTS_MAX)
     @rule(data=st.data())
+    def give_and_use(self, data: st.DataObject) -> None:
+        """Another grant beside those there are, and more usage for them to pay."""
+        self.give(data)
+        self.use(data)
+
+    @precondition(lambda self: self.books.contracts and len(self.books.grants) < GRANTS_MAX)
+    @rule(data=st.data())
     def give(self, data: st.DataObject) -> None:
         now = self.books.now
         lasting = [one for one in self.books.contracts.values() if one.end is None or one.end > now]
