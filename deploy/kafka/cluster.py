@@ -90,6 +90,9 @@ def start(number: int, brokers: int) -> None:
     if pid := running(place):
         print(f"broker {number} runs already, process {pid}")
         return
+    if listens(number):
+        print(f"port {PORT + number} is served already, by a broker that is not of this checkout")
+        return
     configuration = place / "server.properties"
     if not configuration.is_file():
         place.mkdir(parents=True, exist_ok=True)
@@ -112,15 +115,18 @@ def wait(number: int) -> None:
     """Return once a broker listens."""
     began = time.monotonic()
     place = HOME / f"broker-{number}"
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex((HOST, PORT + number)) == 0:
-                return
+    while not listens(number):
         seconds = time.monotonic() - began
         # In its first moment a new process still looks like this one.
         if seconds > START_SECONDS_MAX or (seconds > 1 and not running(place)):
             sys.exit(f"broker {number} did not start:\n{(place / 'out').read_text()[-4000:]}")
         time.sleep(0.1)
+
+
+def listens(number: int) -> bool:
+    """Whether somebody listens on a broker's port."""
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, PORT + number)) == 0
 
 
 def stop(number: int) -> None:

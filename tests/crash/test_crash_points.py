@@ -13,14 +13,14 @@ from meterline.stream.crash import POINTS
 
 APPEND = [name for name in POINTS if name.startswith("append:")]
 CYCLE = [name for name in POINTS if name.startswith("cycle:")]
-SCHEDULE = [name for name in POINTS if name.startswith("schedule:")]  # test_schedule.py
+ELSEWHERE = [name for name in POINTS if name.startswith(("schedule:", "growth:"))]
 
 
-def test_every_point_belongs_to_one_of_the_three() -> None:
-    assert sorted(APPEND + CYCLE + SCHEDULE) == sorted(POINTS)
+def test_every_point_belongs_to_a_test() -> None:
+    """Of the scheduler: test_schedule.py; of growing: test_growth.py."""
+    assert sorted(APPEND + CYCLE + ELSEWHERE) == sorted(POINTS)
     assert APPEND
     assert CYCLE
-    assert SCHEDULE
 
 
 @pytest.mark.parametrize("name", APPEND)

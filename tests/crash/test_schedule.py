@@ -19,6 +19,9 @@ from meterline.services.scheduler import settle_environment
 from meterline.store.database import Database
 from meterline.stream.crash import POINTS
 
+# Books are settled from PostgreSQL, wherever the log is.
+pytestmark = pytest.mark.parametrize("log_environ", ["postgresql"], indirect=True)
+
 SCHEDULE = [name for name in POINTS if name.startswith("schedule:")]
 START = utc(2031, 1, 1)
 GRACE = timedelta(hours=24)
