@@ -64,6 +64,7 @@ def _model_invoice(one: ModelInvoice) -> tuple[Any, ...]:
     lines = {key: rounded(amount) for key, amount in one.lines.items() if amount}
     return (
         *(one.kind, one.owner, one.start, one.end, one.status),
+        # A charge added after its date is dated back by the platform, as its terms do not say when it was added.
         one.issued if one.kind == "USAGE" else None,
         *(tuple(sorted(lines.items())), rounded(one.total)),
     )
