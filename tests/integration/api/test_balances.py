@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 import httpx
-import metronome
 import pytest
 from metronome import Metronome
 from tests.integration.api.conftest import Service, Unique
