@@ -2,10 +2,11 @@
 
 import sys
 
-from bench import invoices, pipeline, rating, running_invoice, spend
+from bench import growth, invoices, pipeline, rating, running_invoice, spend
 
 BENCHMARKS = {
     "pipeline": pipeline.main,
+    "growth": growth.main,
     "spend": spend.main,
     "rating": rating.main,
     "invoices": invoices.main,

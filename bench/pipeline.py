@@ -64,7 +64,7 @@ def _latency(
 ) -> dict[str, Any]:
     bodies = traffic.bodies(rate * seconds // EVENTS_PER_REQUEST)
     outcome, freshness, visible = asyncio.run(_send_and_watch(platform, bodies, rate, probe))
-    _settle(platform)
+    settle(platform)
     return {
         "phase": "latency",
         "offered_per_second": rate,
@@ -74,7 +74,7 @@ def _latency(
         "invoice_probes": len(visible),
         "freshness_seconds_p50": round(percentile(freshness, 0.50), 3),
         "freshness_seconds_p99": round(percentile(freshness, 0.99), 3),
-        "exact": _exact(platform, traffic.unique),
+        "exact": exact(platform, traffic.unique),
     }
 
 
@@ -85,8 +85,8 @@ def _capacity(platform: Installation, traffic: Traffic, rate: int, seconds: int)
     generator_before, started = time.process_time(), time.perf_counter()
     outcome, freshness, _ = asyncio.run(_send_and_watch(platform, bodies, rate, None))
     generator = time.process_time() - generator_before
-    metered_seconds = _settle(platform, "lag_unmetered", started)
-    rated_seconds = _settle(platform, "lag_events", started)
+    metered_seconds = settle(platform, "lag_unmetered", started)
+    rated_seconds = settle(platform, "lag_events", started)
     time.sleep(6)  # the worker gives its account each 5 seconds
     cpu, sessions = platform.cpu_seconds(), platform.session_cpu_seconds()
     memory = platform.memory_bytes()
@@ -99,7 +99,7 @@ def _capacity(platform: Installation, traffic: Traffic, rate: int, seconds: int)
         "rated_after_seconds": round(rated_seconds, 1),
         "freshness_seconds_p50": round(percentile(freshness, 0.50), 3),
         "freshness_seconds_p99": round(percentile(freshness, 0.99), 3),
-        "exact": _exact(platform, traffic.unique),
+        "exact": exact(platform, traffic.unique),
         "cpu_microseconds_per_event": {
             role: round((used - cpu_before.get(role, 0.0)) / events * 1e6, 2)
             for role, used in sorted(cpu.items())
@@ -176,7 +176,7 @@ def _answers(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _settle(platform: Installation, lag: str = "lag_events", started: float = 0.0) -> float:
+def settle(platform: Installation, lag: str = "lag_events", started: float = 0.0) -> float:
     """Wait until nothing lags, and return the seconds since `started`."""
     with platform.client() as client:
         while client.get("/v1/pipeline").json()[lag]:
@@ -184,7 +184,7 @@ def _settle(platform: Installation, lag: str = "lag_events", started: float = 0.
     return time.perf_counter() - started
 
 
-def _exact(platform: Installation, expected: Totals) -> bool:
+def exact(platform: Installation, expected: Totals) -> bool:
     """Whether usage is what the generator sent, each event once."""
     with psycopg.connect(
         catalogue.database_url(platform), options="-c role=meterline_pipeline"
