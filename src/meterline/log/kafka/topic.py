@@ -102,7 +102,13 @@ def grow_topic(topic: Topic, partitions: int) -> None:
     if count_partitions(admin, topic) < partitions:
         (grown,) = admin.create_partitions([NewPartitions(topic.name, partitions)]).values()
         grown.result(METADATA_SECONDS_MAX)
-    end_offsets(admin, topic, range(partitions))
+    deadline = time.monotonic() + METADATA_SECONDS_MAX
+    while count_partitions(admin, topic) < partitions and time.monotonic() < deadline:
+        time.sleep(RETRY_SECONDS)
+    # By a client that knows nothing yet: one that knew fewer partitions asks again only at its next refresh.
+    fresh = AdminClient(topic.client())
+    count_partitions(fresh, topic)
+    end_offsets(fresh, topic, range(partitions))
 
 
 def create_topic(topic: Topic, partitions: int) -> None:
