@@ -13,12 +13,8 @@ from meterline.stream.log import LogBacklog, LogReader, LogWriter, RecordLookup
 
 @dataclass(frozen=True, slots=True)
 class EventLog:
-    """The log of an installation. `name` tells it from others.
+    """The log of an installation. `create` gives a new one its partitions and leaves an existing one as it is."""
 
-    `create` gives a new one its partitions and leaves an existing one as it is.
-    """
-
-    name: str
     create: Callable[[], None]
     open_writer: Callable[[], AbstractAsyncContextManager[LogWriter]]
     open_lookup: Callable[[], AbstractAsyncContextManager[RecordLookup]]
@@ -48,7 +44,6 @@ def _in_postgres(settings: Settings) -> EventLog:
             create_partitions(connection, settings.log_partitions)
 
     return EventLog(
-        "postgresql",
         create,
         open_writer=lambda: PostgresLogWriter(url),
         open_lookup=lambda: PostgresLogWriter(url),
@@ -69,7 +64,6 @@ def _in_kafka(settings: Settings) -> EventLog:
     assert settings.kafka is not None
     topic = Topic(settings.kafka, settings.kafka_topic, settings.kafka_options)
     return EventLog(
-        GrowingKafkaLog(topic).name,
         create=lambda: create_topic(topic, settings.log_partitions),
         open_writer=lambda: KafkaLogWriter(topic),
         open_lookup=lambda: KafkaRecordLookup(topic),

@@ -62,7 +62,7 @@ def prepare(settings: Settings) -> None:
     with psycopg.connect(
         settings.database_url, autocommit=True, options="-c role=meterline_pipeline"
     ) as connection:
-        routing.begin(connection, partitions, log.name)
+        routing.begin(connection, partitions, log.growing().name)
 
 
 @asynccontextmanager

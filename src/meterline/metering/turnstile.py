@@ -32,9 +32,12 @@ class Turnstile:
     def enter(
         self, connection: psycopg.Connection[Any], events: pl.DataFrame, *, alone: bool
     ) -> None:
-        """Go through. Raises MustBeAlone when the batch turns out to have to: roll back and come again."""
-        self._partitions = routing.enter(connection, alone=alone)
-        if not alone and has_strays(events, self._partitions):
+        """Go through; `alone` at least when `is_for_one` says so.
+
+        Raises MustBeAlone when the batch turns out to have to: roll back and come again.
+        """
+        known, self._partitions = self._partitions, routing.enter(connection, alone=alone)
+        if not alone and self._partitions != known and has_strays(events, self._partitions):
             raise MustBeAlone
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from decimal import Decimal
 
 from confluent_kafka.admin import AdminClient
 
@@ -53,4 +52,4 @@ def _events(end: int, mark: Mark) -> int:
     records = max(0, end - mark.offset)
     if not mark.offset:
         return records
-    return max(records, int(Decimal(records) * mark.events / mark.offset))
+    return max(records, records * mark.events // mark.offset)

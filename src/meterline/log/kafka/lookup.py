@@ -43,13 +43,15 @@ class KafkaRecordLookup:
         return [record for record in found if record.environment_id == environment_id]
 
     async def first_after(self, offsets: Mapping[int, int]) -> dict[int, Record]:
-        """Return the first record of each partition at or after its offset, where there is one."""
+        """Return the first record of each partition at or after its offset. There is one in each."""
         return await asyncio.to_thread(self._first_after, offsets)
 
     def _fetch(self, places: Sequence[tuple[int, int]]) -> list[Record]:
+        ends = end_offsets(self._admin, self._topic)
         queues: dict[int, list[int]] = defaultdict(list)
         for partition, offset in sorted(set(places), reverse=True):
-            queues[partition].append(offset)
+            if offset < ends.get(partition, 0):
+                queues[partition].append(offset)
         found = []
         while queues:
             wanted = {partition: offsets.pop() for partition, offsets in queues.items()}
@@ -66,22 +68,16 @@ class KafkaRecordLookup:
                 raise Backpressure(f"Kafka does not answer: {error}") from error
 
     def _turned_to(self, consumer: Consumer, offsets: Mapping[int, int]) -> dict[int, Record]:
-        """Assign the partitions that have something there, and take one message of each."""
-        ends = end_offsets(self._admin, self._topic)
-        waiting = {
-            partition: offset
-            for partition, offset in offsets.items()
-            if offset < ends.get(partition, 0)
-        }
+        """Assign the partitions, and take one message of each."""
         consumer.assign(
             [
                 TopicPartition(self._topic.name, partition, offset)
-                for partition, offset in waiting.items()
+                for partition, offset in offsets.items()
             ]
         )
         found: dict[int, Record] = {}
         deadline = time.monotonic() + SECONDS_MAX
-        while len(found) < len(waiting):
+        while len(found) < len(offsets):
             message = consumer.poll(0.1)
             if time.monotonic() > deadline:
                 raise Backpressure("Kafka does not deliver what it has")

@@ -105,7 +105,7 @@ class KafkaLogWriter:
         return None
 
     def _poll(self) -> None:
-        """Serve delivery reports; a producer that can no longer keep its promise is replaced."""
+        """Serve delivery reports."""
         while not self._closing.is_set():
             producer = self._producer
             assert producer is not None
