@@ -283,3 +283,19 @@ def paid_by(invoice: Any) -> Mapping[str, float]:
         if line.type == "applied_commit_or_credit":
             sums[line.applied_commit_or_credit.id] -= line.total
     return dict(sums)
+
+
+def prepaid(product: str, schedule: dict[str, Any], **terms: Any) -> dict[str, Any]:
+    """A commit that is paid up front."""
+    return {"type": "PREPAID", "product_id": product, "access_schedule": schedule, **terms}
+
+
+def postpaid(product: str, amount: float, start: Any, end: Any, **terms: Any) -> dict[str, Any]:
+    """A promise to spend `amount`, trued up at the end."""
+    return {
+        "type": "POSTPAID",
+        "product_id": product,
+        "access_schedule": access(amount, start, end),
+        "invoice_schedule": due((amount, end)),
+        **terms,
+    }

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from tests.model import terms as t
 from tests.model.books import Books
-from tests.model.books import Invoice as ModelInvoice
+from tests.model.facts import Invoice as ModelInvoice
 from tests.property.books.core_books import CoreBooks
 
 from meterline.core.ids import usage_invoice_id
